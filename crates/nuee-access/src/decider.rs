@@ -1,0 +1,235 @@
+//! The one decision.
+//!
+//! Evaluating policies costs tens of microseconds, and each request asks; so decisions are remembered, in a bounded
+//! cache, under the principal, the action and the resource. That is correct because policies can look at nothing else:
+//! the schema declares no context, and entities are made from these three. A decision is valid for one sequence number
+//! of the policies; [`Decider::invalidate`] moves to the next.
+
+mod permit;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use nuee_base::{Context, ErrorKind, Principal};
+use quick_cache::sync::Cache;
+
+pub use permit::{Mismatch, Permit};
+
+use crate::{Action, Reason, Resource, policies::Policies, question::Question};
+
+/// How many decisions are remembered: about 4 MB at most.
+const REMEMBERED_DECISIONS: usize = 16_384;
+
+/// Decides who may do what. Cheap to clone; clones share their memory of decisions.
+#[derive(Clone)]
+pub struct Decider(Arc<Shared>);
+
+struct Shared {
+    policies: Policies,
+    sequence: AtomicU64,
+    decisions: Cache<Question, Remembered>,
+}
+
+/// A verdict, and the sequence number of the policies that gave it.
+#[derive(Clone, Copy)]
+struct Remembered {
+    verdict: Result<(), Reason>,
+    sequence: u64,
+}
+
+impl Decider {
+    /// Decides by the policies that are part of the program.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "these policies are constants of the program, and a test compiles them"
+    )]
+    pub fn shipped() -> Self {
+        let policies = Policies::shipped().expect("the shipped policies compile");
+        let decisions = Cache::new(REMEMBERED_DECISIONS);
+        Self(Arc::new(Shared { policies, sequence: AtomicU64::new(0), decisions }))
+    }
+
+    /// Decides whether the context's principal may do `action` on `resource`. This alone mints permits.
+    ///
+    /// Whoever calls writes a denial to the journal.
+    pub fn decide(&self, context: &Context, action: Action, resource: Resource) -> Result<Permit, Denied> {
+        let question = Question { principal: context.principal().clone(), action, resource };
+        match self.verdict(&question) {
+            Ok(()) => Ok(Permit::new(question)),
+            Err(reason) => Err(Denied(Box::new((question, reason)))),
+        }
+    }
+
+    /// What [`decide`](Self::decide) answers to this principal, and which policies make it so. Mints nothing and
+    /// remembers nothing.
+    #[must_use]
+    pub fn explain(&self, principal: &Principal, action: Action, resource: Resource) -> Explanation {
+        let answer = self.0.policies.answer(&Question { principal: principal.clone(), action, resource });
+        Explanation { denied: answer.verdict.err(), policies: answer.policies }
+    }
+
+    /// Forgets every decision: to be called after whatever policies depend on has changed. Decisions that are being
+    /// made meanwhile are not remembered.
+    pub fn invalidate(&self) {
+        self.0.sequence.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn verdict(&self, question: &Question) -> Result<(), Reason> {
+        // Read before evaluating: what is evaluated while the number changes is remembered under the old one.
+        let sequence = self.0.sequence.load(Ordering::Acquire);
+        if let Some(remembered) = self.0.decisions.get(question)
+            && remembered.sequence == sequence
+        {
+            return remembered.verdict;
+        }
+        let verdict = self.0.policies.answer(question).verdict;
+        self.0.decisions.insert(question.clone(), Remembered { verdict, sequence });
+        verdict
+    }
+}
+
+impl fmt::Debug for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decider").field("remembered", &self.0.decisions.len()).finish_non_exhaustive()
+    }
+}
+
+/// A refusal. Its text is fit for whoever asked: it does not tell whether a resource of somebody else exists. The
+/// [`reason`](Self::reason) is for logs and the journal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Denied(Box<(Question, Reason)>);
+
+impl Denied {
+    /// Who was refused.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.0.0.principal
+    }
+
+    /// What was refused.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.0.0.action
+    }
+
+    /// What it was refused on.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        self.0.0.resource
+    }
+
+    /// Why; not to be shown to whoever asked.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.0.1
+    }
+
+    /// Always [`ErrorKind::Denied`].
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Denied
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = self.action();
+        match self.principal() {
+            Principal::Anonymous => {
+                write!(f, "{action} needs credentials: sign the request with an access key")
+            }
+            Principal::Operator => {
+                write!(f, "an operator may not do {action} here: use a service account of the project")
+            }
+            account @ Principal::ServiceAccount { role, .. } => write!(
+                f,
+                "{account}, with the role {role}, may not do {action} here: use a service account of the project \
+                 whose role allows it, or ask an owner of the project for one"
+            ),
+        }
+    }
+}
+
+/// A decision explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Why it is denied; `None` if it is allowed.
+    pub denied: Option<Reason>,
+    /// The `@id`s of the policies that determined the decision, sorted: those that permit or, if any, those that forbid.
+    /// None if no policy speaks of it.
+    pub policies: Vec<String>,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.denied {
+            None => f.write_str("allowed")?,
+            Some(reason) => write!(f, "denied: {reason}")?,
+        }
+        if self.policies.is_empty() { Ok(()) } else { write!(f, " (policies: {})", self.policies.join(", ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nuee_base::{Environment, OrganisationId, ProjectId, Role, ServiceAccountId};
+
+    use super::*;
+
+    fn owner_and_project() -> (Context, Resource) {
+        let organisation = OrganisationId::from_bytes([2; 16]);
+        let project = ProjectId::from_bytes([3; 16]);
+        let id = ServiceAccountId::from_bytes([1; 16]);
+        let owner = Principal::ServiceAccount { id, organisation, project, role: Role::Owner };
+        (Context::new(Environment::system(), owner), Resource::Project { organisation, project })
+    }
+
+    /// Puts a false memory in place of the true one, to see whether it is believed.
+    fn lie(decider: &Decider, context: &Context, resource: Resource) {
+        let principal = context.principal().clone();
+        let question = Question { principal, action: Action::ListBuckets, resource };
+        let sequence = decider.0.sequence.load(Ordering::Acquire);
+        let verdict = Err(Reason::NotPermitted);
+        decider.0.decisions.insert(question, Remembered { verdict, sequence });
+    }
+
+    #[test]
+    fn a_decision_is_remembered_until_policies_change() {
+        let decider = Decider::shipped();
+        let (context, project) = owner_and_project();
+        assert!(decider.decide(&context, Action::ListBuckets, project).is_ok());
+        assert_eq!(decider.0.decisions.len(), 1);
+        lie(&decider, &context, project);
+        assert!(decider.decide(&context, Action::ListBuckets, project).is_err(), "from memory");
+        decider.clone().invalidate();
+        assert!(decider.decide(&context, Action::ListBuckets, project).is_ok(), "evaluated again");
+        assert!(decider.decide(&context, Action::ListBuckets, project).is_ok(), "and remembered");
+    }
+
+    #[test]
+    fn an_explanation_is_never_taken_from_memory() {
+        let decider = Decider::shipped();
+        let (context, project) = owner_and_project();
+        lie(&decider, &context, project);
+        let explanation = decider.explain(context.principal(), Action::ListBuckets, project);
+        assert_eq!(explanation.to_string(), "allowed (policies: owners-do-everything)");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let decider = Decider::shipped();
+        let (context, _) = owner_and_project();
+        for number in 0..u128::try_from(REMEMBERED_DECISIONS).unwrap() * 5 / 4 {
+            let organisation = OrganisationId::from_bytes(number.to_be_bytes());
+            let _ = decider.decide(&context, Action::CreateProject, Resource::Organisation(organisation));
+        }
+        let remembered = decider.0.decisions.len();
+        assert!(remembered <= REMEMBERED_DECISIONS * 9 / 8, "{remembered} decisions are remembered");
+    }
+}

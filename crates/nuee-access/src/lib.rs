@@ -1,0 +1,23 @@
+//! Who may do what: policies, the one decision, and the permits that it mints.
+//!
+//! A *permit* says that a principal may do one action on one resource. [`Decider::decide`] alone mints permits, and the
+//! layers below demand one as an argument, so that no path reaches data without a decision. For example, to read an
+//! object a surface asks `decide(context, Action::GetObject, bucket)`; the store takes the permit, and
+//! [`Permit::require_bucket`] refuses it for another action or another bucket.
+//!
+//! Promised: what no policy permits is denied, and so is what cannot be evaluated; nothing crosses organisations; a
+//! decision depends on the principal, the action and the resource alone. Policies are Cedar's, in `policies/`, checked
+//! against their schema in strict mode when they are compiled.
+//!
+//! Deliberately absent: input and output, authentication (a principal is known by the time it comes here), and the
+//! writing of denials to the journal, which is the caller's.
+
+mod action;
+mod decider;
+mod policies;
+mod question;
+
+pub use action::Action;
+pub use decider::{Decider, Denied, Explanation, Mismatch, Permit};
+pub use policies::Reason;
+pub use question::Resource;

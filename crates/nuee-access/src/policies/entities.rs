@@ -1,0 +1,120 @@
+//! Questions in the words of the schema: the entities that policies look at.
+//!
+//! They are made from the question alone. That is why a decision may be cached under its question.
+
+use std::collections::{HashMap, HashSet};
+
+use cedar_policy::{
+    Entities, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, RestrictedExpression, Schema,
+};
+use nuee_base::{OrganisationId, Principal, ProjectId, Role};
+
+use crate::{Action, Resource, question::Question};
+
+/// Why entities could not be made. Says nothing more: their denial is all that follows.
+#[derive(Debug)]
+pub(crate) struct Unrepresentable;
+
+/// The names of the schema's types, parsed once.
+pub(crate) struct Vocabulary {
+    platform: EntityTypeName,
+    organisation: EntityTypeName,
+    project: EntityTypeName,
+    bucket: EntityTypeName,
+    role: EntityTypeName,
+    anonymous: EntityTypeName,
+    operator: EntityTypeName,
+    service_account: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Vocabulary {
+    pub(crate) fn new() -> Result<Self, Box<ParseErrors>> {
+        Ok(Self {
+            platform: "Nuee::Platform".parse()?,
+            organisation: "Nuee::Organisation".parse()?,
+            project: "Nuee::Project".parse()?,
+            bucket: "Nuee::Bucket".parse()?,
+            role: "Nuee::Role".parse()?,
+            anonymous: "Nuee::Anonymous".parse()?,
+            operator: "Nuee::Operator".parse()?,
+            service_account: "Nuee::ServiceAccount".parse()?,
+            action: "Nuee::Action".parse()?,
+        })
+    }
+
+    pub(crate) fn action(&self, action: Action) -> EntityUid {
+        uid(&self.action, action.as_str())
+    }
+
+    pub(crate) fn principal(&self, principal: &Principal) -> EntityUid {
+        match principal {
+            Principal::Anonymous => uid(&self.anonymous, "anonymous"),
+            Principal::Operator => uid(&self.operator, "operator"),
+            Principal::ServiceAccount { id, .. } => uid(&self.service_account, id.to_string()),
+        }
+    }
+
+    pub(crate) fn resource(&self, resource: &Resource) -> EntityUid {
+        match resource {
+            Resource::Platform => uid(&self.platform, "platform"),
+            Resource::Organisation(organisation) => self.organisation(*organisation),
+            Resource::Project { project, .. } => self.project(*project),
+            Resource::Bucket { bucket, .. } => uid(&self.bucket, bucket.to_string()),
+        }
+    }
+
+    /// The principal with its role and its places, the resource and what it stands in. With a schema, checked against
+    /// it.
+    pub(crate) fn entities(
+        &self,
+        question: &Question,
+        schema: Option<&Schema>,
+    ) -> Result<Entities, Unrepresentable> {
+        let mut entities = self.resource_chain(&question.resource);
+        entities.push(self.principal_entity(&question.principal)?);
+        Entities::from_entities(entities, schema).map_err(|_| Unrepresentable)
+    }
+
+    fn organisation(&self, organisation: OrganisationId) -> EntityUid {
+        uid(&self.organisation, organisation.to_string())
+    }
+
+    fn project(&self, project: ProjectId) -> EntityUid {
+        uid(&self.project, project.to_string())
+    }
+
+    fn role(&self, role: Role) -> EntityUid {
+        uid(&self.role, role.as_str())
+    }
+
+    fn principal_entity(&self, principal: &Principal) -> Result<Entity, Unrepresentable> {
+        let name = self.principal(principal);
+        let Principal::ServiceAccount { organisation, project, role, .. } = principal else {
+            return Ok(Entity::with_uid(name));
+        };
+        let place = RestrictedExpression::new_entity_uid;
+        let places = HashMap::from([
+            ("organisation".to_owned(), place(self.organisation(*organisation))),
+            ("project".to_owned(), place(self.project(*project))),
+        ]);
+        Entity::new(name, places, HashSet::from([self.role(*role)])).map_err(|_| Unrepresentable)
+    }
+
+    fn resource_chain(&self, resource: &Resource) -> Vec<Entity> {
+        let within = |child, parent| Entity::new_no_attrs(child, HashSet::from([parent]));
+        let name = self.resource(resource);
+        match resource {
+            Resource::Platform | Resource::Organisation(_) => vec![Entity::with_uid(name)],
+            Resource::Project { organisation, .. } => vec![within(name, self.organisation(*organisation))],
+            Resource::Bucket { organisation, project, .. } => {
+                let project = self.project(*project);
+                vec![within(name, project.clone()), within(project, self.organisation(*organisation))]
+            }
+        }
+    }
+}
+
+fn uid(kind: &EntityTypeName, id: impl AsRef<str>) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}

@@ -1,0 +1,133 @@
+//! The context of a request: who acts, until when, and where time and randomness come from.
+//!
+//! It is the first argument of whatever acts for somebody. There is no global clock, no global random source and no
+//! task-local state, so that a failure found with a seed is found again with that seed.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom as Generator};
+
+use crate::{Principal, Timestamp};
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives random bytes; outside tests, bytes fit for keys.
+pub trait Random: Send + Sync + 'static {
+    /// Fills `bytes` with random ones.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's generator of cryptographic randomness.
+#[derive(Debug, Default)]
+pub struct SystemRandom(Generator);
+
+impl Random for SystemRandom {
+    #[expect(clippy::expect_used, reason = "without randomness no key can be made: there is no way to go on")]
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes).expect("the system's random generator answers");
+    }
+}
+
+/// Where time and randomness come from, for one process or one test. Cheap to clone.
+#[derive(Clone)]
+pub struct Environment {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Environment {
+    /// An environment of these two.
+    pub fn new(clock: impl Clock, random: impl Random) -> Self {
+        Self { clock: Arc::new(clock), random: Arc::new(random) }
+    }
+
+    /// The machine's clock and generator.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(SystemClock, SystemRandom::default())
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Fills `bytes` with random ones.
+    pub fn fill_random(&self, bytes: &mut [u8]) {
+        self.random.fill(bytes);
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+/// Who acts, until when, and with which clock and randomness.
+#[derive(Debug, Clone)]
+pub struct Context {
+    environment: Environment,
+    principal: Principal,
+    deadline: Option<Timestamp>,
+}
+
+impl Context {
+    /// A context in which `principal` acts, with no deadline.
+    #[must_use]
+    pub fn new(environment: Environment, principal: Principal) -> Self {
+        Self { environment, principal, deadline: None }
+    }
+
+    /// The same, to be finished by `deadline`.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// When the work must be finished, if there is such an instant.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// Where time and randomness come from.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.environment.now()
+    }
+}

@@ -1,0 +1,20 @@
+//! What every layer shares: ids, validated names, times, error kinds, and the [`Context`] of a request.
+//!
+//! A value of one of these types is valid by construction, so no layer below checks it again. This crate does no
+//! input or output, and knows nothing of storage, keys or protocols.
+
+mod context;
+mod error;
+mod id;
+mod name;
+mod principal;
+mod secret;
+mod timestamp;
+
+pub use context::{Clock, Context, Environment, Random, SystemClock, SystemRandom};
+pub use error::ErrorKind;
+pub use id::{BlobId, BucketId, InvalidId, OrganisationId, ProjectId, ServiceAccountId, SiteId, UploadId};
+pub use name::{AccessKeyId, BucketName, InvalidName, ObjectKey, Slug};
+pub use principal::{Principal, Role};
+pub use secret::Secret;
+pub use timestamp::Timestamp;

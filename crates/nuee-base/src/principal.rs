@@ -1,0 +1,83 @@
+//! Who acts.
+
+use std::{fmt, str::FromStr};
+
+use crate::{InvalidName, OrganisationId, ProjectId, ServiceAccountId};
+
+/// Whoever acts. A principal is known by the time a request is authenticated, and never changes during it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// Nobody in particular: a request without credentials.
+    Anonymous,
+    /// Whoever runs the platform, through the local administration socket or the command line.
+    Operator,
+    /// A program, known by an access key.
+    ServiceAccount {
+        /// The account.
+        id: ServiceAccountId,
+        /// The only organisation it can act in.
+        organisation: OrganisationId,
+        /// The only project it can act in.
+        project: ProjectId,
+        /// What it may do there.
+        role: Role,
+    },
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::Operator => f.write_str("operator"),
+            Self::ServiceAccount { id, .. } => write!(f, "service-account/{id}"),
+        }
+    }
+}
+
+/// What a member or a service account may do in its project, from most to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Everything in the project, its service accounts included.
+    Owner,
+    /// Buckets and objects: create, configure, write, delete.
+    Maintainer,
+    /// Objects: read, write, delete.
+    Developer,
+    /// Objects and listings: read.
+    Reader,
+    /// Listings and settings, but not the content of objects.
+    Auditor,
+}
+
+impl Role {
+    /// Every role, from most to least.
+    pub const ALL: [Self; 5] = [Self::Owner, Self::Maintainer, Self::Developer, Self::Reader, Self::Auditor];
+
+    /// The word for this role, in commands, settings and policies.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Maintainer => "maintainer",
+            Self::Developer => "developer",
+            Self::Reader => "reader",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| {
+            InvalidName::new("role", text, "expected owner, maintainer, developer, reader or auditor")
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! The tables, and how an older database becomes a newer one.
+//!
+//! `versions` is keyed by a growing integer so that a burst of writes touches neighbouring pages; only `latest` is
+//! keyed by name. Rows that nothing looks up by name carry their meaning in `record`.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::Error;
+
+/// One entry per schema version; entry `n` brings version `n` to version `n + 1`. Never edited once released.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE platform (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE organisations (
+        id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE projects (
+        id BLOB PRIMARY KEY, organisation BLOB NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        UNIQUE (organisation, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE project_keys (
+        project BLOB NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (project, version)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE service_accounts (
+        id BLOB PRIMARY KEY, project BLOB NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        UNIQUE (project, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE access_keys (
+        id TEXT PRIMARY KEY, service_account BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX access_keys_by_account ON access_keys (service_account);
+    CREATE TABLE buckets (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
+        organisation BLOB NOT NULL, project BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX buckets_by_project ON buckets (project, name);
+    CREATE TABLE versions (
+        id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, key BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE latest (
+        bucket INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (bucket, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE uploads (
+        bucket INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (bucket, key, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE parts (
+        upload BLOB NOT NULL, number INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (upload, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE shares (id BLOB PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE garbage (
+        id INTEGER PRIMARY KEY, not_before INTEGER NOT NULL, blob BLOB NOT NULL, locator BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE pending_blobs (blob BLOB PRIMARY KEY, started_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE moved_blobs (blob BLOB PRIMARY KEY, locator BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE usage (
+        bucket INTEGER PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, organisation BLOB NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+"];
+
+/// Creates or upgrades the tables of the database at `path`, in one transaction.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let transaction = connection.transaction()?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    if done > MIGRATIONS.len() {
+        return Err(Error::TooNew { path: path.to_path_buf(), found, known });
+    }
+    for migration in &MIGRATIONS[done..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,85 @@
+//! What a read sees and what a write can do. The operations stand in the module of the noun that they are about.
+
+use std::{cell::Cell, ops::Deref};
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+
+use crate::Error;
+
+/// A view of the database for reading.
+pub struct Snapshot<'c> {
+    connection: &'c Connection,
+}
+
+impl<'c> Snapshot<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection }
+    }
+
+    pub(crate) fn prepare(&self, sql: &str) -> Result<CachedStatement<'c>, Error> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// The only row of a query, if there is one.
+    pub(crate) fn find<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        convert: impl FnOnce(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let mut statement = self.prepare(sql)?;
+        statement.query_row(params, |row| Ok(convert(row))).optional()?.transpose()
+    }
+
+    /// All rows of a query.
+    pub(crate) fn collect<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut convert: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(convert(row)?);
+        }
+        Ok(found)
+    }
+}
+
+/// A change that is being made. It sees its own effects, and becomes visible and durable with its group.
+pub struct Transaction<'c> {
+    snapshot: Snapshot<'c>,
+    next_sequence: &'c Cell<i64>,
+}
+
+impl<'c> Transaction<'c> {
+    pub(crate) fn new(connection: &'c Connection, next_sequence: &'c Cell<i64>) -> Self {
+        Self { snapshot: Snapshot::new(connection), next_sequence }
+    }
+
+    /// Runs a statement; gives the number of rows that it changed.
+    pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, Error> {
+        Ok(self.prepare(sql)?.execute(params)?)
+    }
+
+    /// The sequence number that the next [`Transaction::append_leaf`] takes. A version that the leaf records has the
+    /// same number: journal numbers are never used twice, so a row of one version never passes for another.
+    #[must_use]
+    pub fn next_sequence(&self) -> i64 {
+        self.next_sequence.get()
+    }
+
+    pub(crate) fn take_sequence(&self) -> i64 {
+        self.next_sequence.replace(self.next_sequence.get() + 1)
+    }
+}
+
+impl<'c> Deref for Transaction<'c> {
+    type Target = Snapshot<'c>;
+
+    fn deref(&self) -> &Snapshot<'c> {
+        &self.snapshot
+    }
+}

@@ -1,0 +1,91 @@
+//! From an access key to whoever acts with it.
+//!
+//! `s3s` asks for the secret of an access key in order to check a signature, and forgets whose it is. So a key is looked
+//! up twice in a request: by the [`Authenticator`] for its secret, and by the [`Gate`], once the signature is known to
+//! be good, for the principal, which then travels in the request's extensions. Whoever implements [`Credentials`] is
+//! expected to cache.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use nuee_base::{AccessKeyId, Principal, Secret};
+use s3s::{
+    S3Error, S3ErrorCode, S3Result,
+    access::{S3Access, S3AccessContext},
+    auth::{S3Auth, SecretKey},
+};
+
+use crate::Error;
+
+/// Whose an access key is, and its secret.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// Who acts with it.
+    pub principal: Principal,
+    /// What signs its requests.
+    pub secret: Secret,
+}
+
+/// Where access keys are found.
+#[async_trait]
+pub trait Credentials: Send + Sync + 'static {
+    /// The credential of this access key, or `None` if there is no such key, or it was revoked. Called twice for each
+    /// request, so an answer from memory is expected; a revoked key is to be forgotten within a second.
+    async fn find(&self, id: &AccessKeyId) -> Result<Option<Credential>, Error>;
+}
+
+async fn find(credentials: &dyn Credentials, access_key: &str) -> S3Result<Credential> {
+    let unknown = || {
+        let message = "The access key id you provided does not exist in our records, or was revoked.";
+        S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, message)
+    };
+    let id = access_key.parse::<AccessKeyId>().map_err(|_| unknown())?;
+    match credentials.find(&id).await {
+        Ok(found) => found.ok_or_else(unknown),
+        Err(error) => {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "an access key was not looked up");
+            let message = "Access keys cannot be looked up at the moment. Retry later.";
+            Err(S3Error::with_message(S3ErrorCode::ServiceUnavailable, message))
+        }
+    }
+}
+
+/// Gives `s3s` the secrets it checks signatures with.
+pub struct Authenticator(Arc<dyn Credentials>);
+
+impl Authenticator {
+    /// An authenticator over these credentials.
+    pub fn new(credentials: Arc<dyn Credentials>) -> Self {
+        Self(credentials)
+    }
+}
+
+#[async_trait]
+impl S3Auth for Authenticator {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let credential = find(self.0.as_ref(), access_key).await?;
+        Ok(SecretKey::from(credential.secret.expose()))
+    }
+}
+
+/// Tells handlers who acts: puts a [`Principal`] into the extensions of each request. It decides nothing.
+pub struct Gate(Arc<dyn Credentials>);
+
+impl Gate {
+    /// A gate over these credentials.
+    pub fn new(credentials: Arc<dyn Credentials>) -> Self {
+        Self(credentials)
+    }
+}
+
+#[async_trait]
+impl S3Access for Gate {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let principal = match context.credentials() {
+            Some(verified) => find(self.0.as_ref(), &verified.access_key).await?.principal,
+            None => Principal::Anonymous,
+        };
+        context.extensions_mut().insert(principal);
+        Ok(())
+    }
+}

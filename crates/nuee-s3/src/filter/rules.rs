@@ -1,0 +1,352 @@
+//! Which headers and parameters mean something to which operation.
+//!
+//! One table for headers, one for parameters of the query; a line says for which operations a name is offered, and with
+//! which values. To offer one more, edit a line and write its handler.
+//!
+//! Every `x-amz-*` header must have a line: one without is refused for every operation. A header or parameter that has a
+//! line is refused where its line does not offer it, and may come once only. Other headers and parameters mean nothing
+//! to S3, and pass.
+
+use std::sync::LazyLock;
+
+use super::{
+    Refusal,
+    operation::{Operation as O, Operations},
+};
+
+/// Which values are offered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Values {
+    /// Any, the handler reads it.
+    Any,
+    /// Any but an empty one, which `s3s` would take for an absent one.
+    Given,
+    /// These; others exist at S3.
+    Offered(&'static [&'static str]),
+    /// These; there are no others.
+    OneOf(&'static [&'static str]),
+}
+
+/// A line of a table.
+pub(super) struct Rule {
+    name: &'static str,
+    operations: Operations,
+    values: Values,
+}
+
+const fn rule(name: &'static str, operations: Operations, values: Values) -> Rule {
+    Rule { name, operations, values }
+}
+
+const ALL: Operations = Operations::ALL;
+const NONE: Operations = Operations::NONE;
+/// Make an object, in one request or in parts.
+const MAKE: Operations = Operations::of(&[O::PutObject, O::CopyObject, O::CreateMultipartUpload]);
+const READ: Operations = Operations::of(&[O::GetObject, O::HeadObject]);
+const GET: Operations = Operations::of(&[O::GetObject]);
+const COPY: Operations = Operations::of(&[O::CopyObject, O::UploadPartCopy]);
+const COPY_OBJECT: Operations = Operations::of(&[O::CopyObject]);
+const CONTENT: Operations = Operations::of(&[O::PutObject, O::UploadPart]);
+const CREATE_BUCKET: Operations = Operations::of(&[O::CreateBucket]);
+const COMPLETE: Operations = Operations::of(&[O::CompleteMultipartUpload]);
+const LISTS: Operations = Operations::of(&[O::ListObjects, O::ListObjectsV2, O::ListMultipartUploads]);
+/// The checksum of the body, or of the object that is completed.
+const CHECKED: Operations = Operations::of(&[
+    O::PutObject,
+    O::UploadPart,
+    O::CompleteMultipartUpload,
+    O::DeleteObjects,
+    O::CreateBucket,
+    O::PutBucketEncryption,
+]);
+const CONDITIONAL: Operations =
+    Operations::of(&[O::GetObject, O::HeadObject, O::PutObject, O::CompleteMultipartUpload]);
+
+/// Headers, sorted by name. `x-amz-meta-` stands for all that begin so.
+static HEADERS: &[Rule] = {
+    use Values::{Any, Given, Offered, OneOf};
+    &[
+        rule("cache-control", ALL, Any),
+        rule("content-disposition", ALL, Any),
+        rule("content-encoding", ALL, Any),
+        rule("content-language", ALL, Any),
+        rule("content-length", ALL, Given),
+        rule("content-md5", ALL, Given),
+        rule("content-range", NONE, Any),
+        rule("content-type", ALL, Any),
+        rule("expires", ALL, Any),
+        rule("host", ALL, Given),
+        rule("if-match", CONDITIONAL, Given),
+        rule("if-modified-since", READ, Given),
+        rule("if-none-match", CONDITIONAL, Given),
+        rule("if-range", NONE, Any),
+        rule("if-unmodified-since", READ, Given),
+        rule("range", ALL, Given),
+        rule("transfer-encoding", ALL, Given),
+        rule(
+            "x-amz-acl",
+            Operations::of(&[O::PutObject, O::CopyObject, O::CreateMultipartUpload, O::CreateBucket]),
+            Offered(&["private", "bucket-owner-full-control"]),
+        ),
+        rule("x-amz-bucket-object-lock-enabled", CREATE_BUCKET, Offered(&["false", "False"])),
+        rule("x-amz-bypass-governance-retention", NONE, Any),
+        rule("x-amz-checksum-algorithm", MAKE, OneOf(&["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])),
+        rule("x-amz-checksum-crc32", CHECKED, Given),
+        rule("x-amz-checksum-crc32c", CHECKED, Given),
+        rule("x-amz-checksum-crc64nvme", CHECKED, Given),
+        rule("x-amz-checksum-mode", READ, OneOf(&["ENABLED"])),
+        rule("x-amz-checksum-sha1", CHECKED, Given),
+        rule("x-amz-checksum-sha256", CHECKED, Given),
+        rule(
+            "x-amz-checksum-type",
+            Operations::of(&[O::CreateMultipartUpload, O::CompleteMultipartUpload]),
+            OneOf(&["FULL_OBJECT", "COMPOSITE"]),
+        ),
+        rule("x-amz-content-sha256", ALL, Given),
+        rule("x-amz-copy-source", COPY, Given),
+        rule("x-amz-copy-source-if-match", COPY, Given),
+        rule("x-amz-copy-source-if-modified-since", COPY, Given),
+        rule("x-amz-copy-source-if-none-match", COPY, Given),
+        rule("x-amz-copy-source-if-unmodified-since", COPY, Given),
+        rule("x-amz-copy-source-range", Operations::of(&[O::UploadPartCopy]), Given),
+        rule("x-amz-copy-source-server-side-encryption-customer-algorithm", NONE, Any),
+        rule("x-amz-copy-source-server-side-encryption-customer-key", NONE, Any),
+        rule("x-amz-copy-source-server-side-encryption-customer-key-md5", NONE, Any),
+        rule("x-amz-date", ALL, Given),
+        rule("x-amz-decoded-content-length", CONTENT, Given),
+        rule("x-amz-expected-bucket-owner", NONE, Any),
+        rule("x-amz-grant-full-control", NONE, Any),
+        rule("x-amz-grant-read", NONE, Any),
+        rule("x-amz-grant-read-acp", NONE, Any),
+        rule("x-amz-grant-write", NONE, Any),
+        rule("x-amz-grant-write-acp", NONE, Any),
+        rule("x-amz-if-match-initiated-time", NONE, Any),
+        rule("x-amz-if-match-last-modified-time", NONE, Any),
+        rule("x-amz-if-match-size", NONE, Any),
+        rule("x-amz-meta-", MAKE, Any),
+        rule("x-amz-metadata-directive", COPY_OBJECT, OneOf(&["COPY", "REPLACE"])),
+        rule("x-amz-mfa", NONE, Any),
+        rule("x-amz-mp-object-size", COMPLETE, Given),
+        rule("x-amz-object-attributes", NONE, Any),
+        rule("x-amz-object-lock-legal-hold", NONE, Any),
+        rule("x-amz-object-lock-mode", NONE, Any),
+        rule("x-amz-object-lock-retain-until-date", NONE, Any),
+        rule("x-amz-object-ownership", CREATE_BUCKET, Offered(&["BucketOwnerEnforced"])),
+        rule("x-amz-optional-object-attributes", NONE, Any),
+        rule("x-amz-rename-source", NONE, Any),
+        rule("x-amz-request-payer", NONE, Any),
+        rule(
+            "x-amz-sdk-checksum-algorithm",
+            CHECKED,
+            OneOf(&["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]),
+        ),
+        rule("x-amz-server-side-encryption", MAKE, Offered(&["AES256", "aws:kms"])),
+        rule("x-amz-server-side-encryption-aws-kms-key-id", NONE, Any),
+        rule("x-amz-server-side-encryption-bucket-key-enabled", MAKE, Offered(&["false", "False"])),
+        rule("x-amz-server-side-encryption-context", NONE, Any),
+        rule("x-amz-server-side-encryption-customer-algorithm", NONE, Any),
+        rule("x-amz-server-side-encryption-customer-key", NONE, Any),
+        rule("x-amz-server-side-encryption-customer-key-md5", NONE, Any),
+        rule("x-amz-source-expected-bucket-owner", NONE, Any),
+        rule("x-amz-storage-class", MAKE, Offered(&["STANDARD"])),
+        rule("x-amz-tagging", NONE, Any),
+        // There are no tags, so that copying and replacing them come to the same.
+        rule("x-amz-tagging-directive", COPY_OBJECT, OneOf(&["COPY", "REPLACE"])),
+        rule("x-amz-trailer", CONTENT, Given),
+        rule("x-amz-user-agent", ALL, Any),
+        rule("x-amz-website-redirect-location", NONE, Any),
+        rule("x-amz-write-offset-bytes", NONE, Any),
+    ]
+};
+
+/// Parameters of the query, sorted by name.
+static PARAMETERS: &[Rule] = {
+    use Values::{Any, Given, Offered, OneOf};
+    const V1: Operations = Operations::of(&[O::ListObjects]);
+    const V2: Operations = Operations::of(&[O::ListObjectsV2]);
+    const UPLOADS: Operations = Operations::of(&[O::ListMultipartUploads]);
+    const BUCKETS: Operations = Operations::of(&[O::ListBuckets]);
+    const PARTS: Operations = Operations::of(&[O::ListParts]);
+    &[
+        rule("accelerate", Operations::of(&[O::GetBucketAccelerateConfiguration]), Any),
+        rule("acl", Operations::of(&[O::GetBucketAcl, O::GetObjectAcl]), Any),
+        rule("analytics", NONE, Any),
+        rule("attributes", NONE, Any),
+        rule("bucket-region", NONE, Any),
+        rule("continuation-token", Operations::of(&[O::ListObjectsV2, O::ListBuckets]), Any),
+        rule("cors", Operations::of(&[O::GetBucketCors]), Any),
+        rule("delete", Operations::of(&[O::DeleteObjects]), Any),
+        rule("delimiter", LISTS, Any),
+        rule("encoding-type", LISTS, OneOf(&["url"])),
+        rule(
+            "encryption",
+            Operations::of(&[O::GetBucketEncryption, O::PutBucketEncryption, O::DeleteBucketEncryption]),
+            Any,
+        ),
+        rule("fetch-owner", V2, OneOf(&["true", "false", "True", "False"])),
+        rule("intelligent-tiering", NONE, Any),
+        rule("inventory", NONE, Any),
+        rule("key-marker", UPLOADS, Any),
+        rule("legal-hold", NONE, Any),
+        rule("lifecycle", Operations::of(&[O::GetBucketLifecycleConfiguration]), Any),
+        rule("list-type", V2, OneOf(&["2"])),
+        rule("location", Operations::of(&[O::GetBucketLocation]), Any),
+        rule("logging", Operations::of(&[O::GetBucketLogging]), Any),
+        rule("marker", V1, Any),
+        rule("max-buckets", BUCKETS, Any),
+        rule("max-keys", Operations::of(&[O::ListObjects, O::ListObjectsV2]), Any),
+        rule("max-parts", PARTS, Any),
+        rule("max-uploads", UPLOADS, Any),
+        rule("metadataConfiguration", NONE, Any),
+        rule("metadataTable", NONE, Any),
+        rule("metrics", NONE, Any),
+        rule("notification", Operations::of(&[O::GetBucketNotificationConfiguration]), Any),
+        rule("object-lock", Operations::of(&[O::GetObjectLockConfiguration]), Any),
+        rule("ownershipControls", Operations::of(&[O::GetBucketOwnershipControls]), Any),
+        rule("part-number-marker", PARTS, Any),
+        rule("partNumber", Operations::of(&[O::UploadPart, O::UploadPartCopy]), Given),
+        rule("policy", Operations::of(&[O::GetBucketPolicy]), Any),
+        rule("policyStatus", Operations::of(&[O::GetBucketPolicyStatus]), Any),
+        rule(
+            "prefix",
+            Operations::of(&[O::ListObjects, O::ListObjectsV2, O::ListMultipartUploads, O::ListBuckets]),
+            Any,
+        ),
+        rule("publicAccessBlock", Operations::of(&[O::GetPublicAccessBlock]), Any),
+        rule("replication", Operations::of(&[O::GetBucketReplication]), Any),
+        rule("requestPayment", Operations::of(&[O::GetBucketRequestPayment]), Any),
+        rule("response-cache-control", GET, Any),
+        rule("response-content-disposition", GET, Any),
+        rule("response-content-encoding", GET, Any),
+        rule("response-content-language", GET, Any),
+        rule("response-content-type", GET, Any),
+        rule("response-expires", GET, Any),
+        rule("restore", NONE, Any),
+        rule("retention", NONE, Any),
+        rule("select", NONE, Any),
+        rule("select-type", NONE, Any),
+        rule("session", NONE, Any),
+        rule("start-after", V2, Any),
+        rule("tagging", Operations::of(&[O::GetBucketTagging, O::GetObjectTagging]), Any),
+        rule("torrent", NONE, Any),
+        rule("upload-id-marker", UPLOADS, Any),
+        rule(
+            "uploadId",
+            Operations::of(&[
+                O::UploadPart,
+                O::UploadPartCopy,
+                O::CompleteMultipartUpload,
+                O::AbortMultipartUpload,
+                O::ListParts,
+            ]),
+            Given,
+        ),
+        rule("uploads", Operations::of(&[O::CreateMultipartUpload, O::ListMultipartUploads]), Any),
+        // An object that was never versioned has the version `null`.
+        rule(
+            "versionId",
+            Operations::of(&[O::GetObject, O::HeadObject, O::DeleteObject]),
+            Offered(&["null"]),
+        ),
+        rule("versioning", Operations::of(&[O::GetBucketVersioning]), Any),
+        rule("versions", NONE, Any),
+        rule("website", Operations::of(&[O::GetBucketWebsite]), Any),
+    ]
+};
+
+/// A table, ready to be searched: every header of every request is looked up. Names are told apart by their length first,
+/// of which few have the same.
+struct Index(Vec<Vec<&'static Rule>>);
+
+static HEADER_INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(HEADERS));
+static PARAMETER_INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(PARAMETERS));
+
+impl Index {
+    fn new(table: &'static [Rule]) -> Self {
+        let longest = table.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
+        let of_length = |length| table.iter().filter(|rule| rule.name.len() == length).collect();
+        Self((0..=longest).map(of_length).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&'static Rule> {
+        self.0.get(name.len())?.iter().copied().find(|rule| rule.name == name)
+    }
+}
+
+/// The rule of a header, by its lower-case name. `Err` if it is one of S3's that is not known here.
+pub(super) fn of_header(name: &str) -> Result<Option<&'static Rule>, Refusal> {
+    if let Some(rule) = HEADER_INDEX.get(name) {
+        return Ok(Some(rule));
+    }
+    if name.strip_prefix("x-amz-meta-").is_some_and(|rest| !rest.is_empty()) {
+        return of_header("x-amz-meta-");
+    }
+    if name.starts_with("x-amz-") {
+        return Err(Refusal::not_implemented(format!("The header {name} is not offered.")));
+    }
+    Ok(None)
+}
+
+/// The rule of a parameter. `Err` if it is a known one in the wrong case, which S3 and `s3s` would ignore.
+pub(super) fn of_parameter(name: &str) -> Result<Option<&'static Rule>, Refusal> {
+    if let Some(rule) = PARAMETER_INDEX.get(name) {
+        return Ok(Some(rule));
+    }
+    match PARAMETERS.iter().find(|rule| rule.name.eq_ignore_ascii_case(name)) {
+        Some(rule) => {
+            let message = format!("The parameter {name} is written {} in S3's queries.", rule.name);
+            Err(Refusal::invalid_argument(message))
+        }
+        None => Ok(None),
+    }
+}
+
+impl Rule {
+    /// Whether `value` is offered for `operation`.
+    pub(super) fn check(&self, operation: O, value: &[u8]) -> Result<(), Refusal> {
+        let name = self.name;
+        if !self.operations.contains(operation) {
+            let operation = operation.as_str();
+            return Err(Refusal::not_implemented(format!("{name} is not offered for {operation}.")));
+        }
+        let among = |values: &[&str]| values.iter().any(|offered| offered.as_bytes() == value);
+        match self.values {
+            Values::Given if value.is_empty() => {
+                Err(Refusal::invalid_argument(format!("{name} is empty: leave it out, or give it a value.")))
+            }
+            Values::Offered(values) if !among(values) => {
+                let values = values.join(", ");
+                Err(Refusal::not_implemented(format!("{name} is offered with these values only: {values}.")))
+            }
+            Values::OneOf(values) if !among(values) => {
+                Err(Refusal::invalid_argument(format!("{name} must be one of {}.", values.join(", "))))
+            }
+            Values::Any | Values::Given | Values::Offered(_) | Values::OneOf(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_and_name_nothing_twice() {
+        for table in [HEADERS, PARAMETERS] {
+            for pair in table.windows(2) {
+                assert!(pair[0].name < pair[1].name, "{} {}", pair[0].name, pair[1].name);
+            }
+        }
+    }
+
+    #[test]
+    fn headers_of_s3_are_known_or_refused() {
+        assert!(of_header("accept").unwrap().is_none());
+        assert_eq!(of_header("x-amz-meta-colour").unwrap().unwrap().name, "x-amz-meta-");
+        assert_eq!(of_header("x-amz-new-thing").err().unwrap().code, "NotImplemented");
+    }
+}

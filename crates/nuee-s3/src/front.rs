@@ -1,0 +1,115 @@
+//! The way of one request: filter, `s3s`, response.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, request::Parts};
+use http_body::Body;
+use nuee_base::Environment;
+use s3s::{S3Error, S3ErrorCode, service::S3Service};
+
+use crate::{
+    Admission, Filter, Payload, Refusal, upload,
+    xml_body::{DocumentBody, Fault},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+
+/// Everything that answers requests: the filter, and `s3s` with its handlers.
+pub struct Front {
+    filter: Filter,
+    service: S3Service,
+    environment: Environment,
+}
+
+/// The id of a request, as its answer says: in the extensions of each request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+impl Front {
+    /// A front that asks `filter`, then `service`.
+    pub fn new(filter: Filter, service: S3Service, environment: Environment) -> Self {
+        Self { filter, service, environment }
+    }
+
+    /// Answers a request. Every failure is an answer.
+    pub async fn call<B>(&self, request: Request<B>) -> Response<s3s::Body>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let id = self.request_id(&request);
+        let (parts, body) = request.into_parts();
+        let mut response = match self.filter.check(&parts.method, &parts.uri, &parts.headers) {
+            Ok(admission) => self.admitted(parts, body, admission, &id).await,
+            Err(refusal) => Err(refusal),
+        }
+        .unwrap_or_else(|refusal| error_response(refusal.into(), &id));
+        if let Ok(value) = HeaderValue::from_str(&id.0) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        response
+    }
+
+    async fn admitted<B>(
+        &self,
+        mut parts: Parts,
+        body: B,
+        admission: Admission,
+        id: &RequestId,
+    ) -> Result<Response<s3s::Body>, Refusal>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        parts.headers.extend(admission.hoisted);
+        parts.extensions.insert(id.clone());
+        parts.extensions.insert(admission.operation);
+        let fault = Fault::default();
+        let body = if admission.is_upload {
+            upload::park(&mut parts.extensions, body, admission.payload);
+            s3s::Body::empty()
+        } else if admission.payload == Payload::Nothing || body.is_end_stream() {
+            s3s::Body::empty()
+        } else {
+            s3s::Body::http_body_unsync(DocumentBody::new(
+                body,
+                admission.operation,
+                &parts.headers,
+                Arc::clone(&fault),
+            )?)
+        };
+        let answer = self.service.call(Request::from_parts(parts, body)).await;
+        if let Some(refusal) = fault.get() {
+            return Err(refusal.clone());
+        }
+        let mut answer = answer.unwrap_or_else(|error| {
+            tracing::error!(?error, "a response could not be written");
+            error_response(S3Error::new(S3ErrorCode::InternalError), id)
+        });
+        // Whoever counts requests counts them by operation.
+        answer.extensions_mut().insert(admission.operation);
+        Ok(answer)
+    }
+
+    /// The id that the listener gave the request, which logs show too; one of our own if there was no listener.
+    fn request_id<B>(&self, request: &Request<B>) -> RequestId {
+        let given =
+            request.extensions().get::<nuee_web::Arrival>().map(|arrival| arrival.request_id.header_value());
+        if let Some(given) = given.as_ref().and_then(|value| value.to_str().ok()) {
+            return RequestId(given.to_owned());
+        }
+        let mut id = [0; 8];
+        self.environment.fill_random(&mut id);
+        RequestId(hex::encode_upper(id))
+    }
+}
+
+fn error_response(mut error: S3Error, id: &RequestId) -> Response<s3s::Body> {
+    error.set_request_id(id.0.clone());
+    error.to_http_response().unwrap_or_else(|_| {
+        let mut response = Response::new(s3s::Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}

@@ -1,0 +1,116 @@
+//! The operations: one line each, which hands over to the module of its noun.
+
+#![expect(clippy::unused_async, reason = "operations have one shape, whether they wait or not")]
+
+mod answer;
+mod bucket;
+mod checksum;
+mod configuration;
+mod list;
+mod object;
+mod upload;
+
+use std::sync::Arc;
+
+use answer::{from_denial, from_store};
+use nuee_access::{Action, Decider, Permit};
+use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
+use nuee_store::{Bucket, Store};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
+
+/// What every operation needs.
+#[derive(Clone)]
+pub(crate) struct Handlers {
+    pub(crate) store: Store,
+    pub(crate) decider: Decider,
+    pub(crate) environment: Environment,
+}
+
+impl Handlers {
+    /// Who asks, as the gate has found once the signature was known to be good.
+    pub(crate) fn context<T>(&self, request: &S3Request<T>) -> S3Result<Context> {
+        let principal = request.extensions.get::<Principal>().cloned();
+        let principal =
+            principal.ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "Nobody asks."))?;
+        Ok(Context::new(self.environment.clone(), principal))
+    }
+
+    /// A bucket, and the permit to do `action` in it.
+    pub(crate) fn bucket(
+        &self,
+        context: &Context,
+        name: &str,
+        action: Action,
+    ) -> S3Result<(Arc<Bucket>, Permit)> {
+        let name: BucketName = name.parse().map_err(|_| S3Error::new(S3ErrorCode::InvalidBucketName))?;
+        if *context.principal() == Principal::Anonymous {
+            // A stranger does not learn which buckets exist.
+            return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
+        }
+        let bucket = self.store.find_bucket(&name).map_err(from_store)?;
+        let permit = self.decider.decide(context, action, bucket.resource()).map_err(from_denial)?;
+        Ok((bucket, permit))
+    }
+}
+
+/// An object's key.
+pub(crate) fn key(text: &str) -> S3Result<ObjectKey> {
+    text.parse().map_err(|_| S3Error::new(S3ErrorCode::KeyTooLongError))
+}
+
+macro_rules! operations {
+    ($($name:ident: $input:ident => $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Handlers {
+            $(
+                async fn $name(&self, request: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
+                    Handlers::$name(self, request).await
+                }
+            )*
+        }
+    };
+}
+
+operations! {
+    list_buckets: ListBucketsInput => ListBucketsOutput;
+    create_bucket: CreateBucketInput => CreateBucketOutput;
+    head_bucket: HeadBucketInput => HeadBucketOutput;
+    get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput;
+    get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput;
+    put_bucket_encryption: PutBucketEncryptionInput => PutBucketEncryptionOutput;
+    delete_bucket_encryption: DeleteBucketEncryptionInput => DeleteBucketEncryptionOutput;
+    delete_bucket: DeleteBucketInput => DeleteBucketOutput;
+    put_object: PutObjectInput => PutObjectOutput;
+    get_object: GetObjectInput => GetObjectOutput;
+    head_object: HeadObjectInput => HeadObjectOutput;
+    delete_object: DeleteObjectInput => DeleteObjectOutput;
+    delete_objects: DeleteObjectsInput => DeleteObjectsOutput;
+    copy_object: CopyObjectInput => CopyObjectOutput;
+    list_objects: ListObjectsInput => ListObjectsOutput;
+    list_objects_v2: ListObjectsV2Input => ListObjectsV2Output;
+    create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput;
+    upload_part: UploadPartInput => UploadPartOutput;
+    upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput;
+    list_parts: ListPartsInput => ListPartsOutput;
+    list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput;
+    complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput;
+    abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput;
+    get_bucket_accelerate_configuration: GetBucketAccelerateConfigurationInput => GetBucketAccelerateConfigurationOutput;
+    get_bucket_acl: GetBucketAclInput => GetBucketAclOutput;
+    get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput;
+    get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput;
+    get_bucket_logging: GetBucketLoggingInput => GetBucketLoggingOutput;
+    get_bucket_notification_configuration: GetBucketNotificationConfigurationInput => GetBucketNotificationConfigurationOutput;
+    get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput;
+    get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput;
+    get_bucket_policy_status: GetBucketPolicyStatusInput => GetBucketPolicyStatusOutput;
+    get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput;
+    get_bucket_request_payment: GetBucketRequestPaymentInput => GetBucketRequestPaymentOutput;
+    get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput;
+    get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput;
+    get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput;
+    get_object_acl: GetObjectAclInput => GetObjectAclOutput;
+    get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput;
+    get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput;
+    get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput;
+}

@@ -1,0 +1,188 @@
+//! Operations on buckets.
+
+use nuee_access::{Action, Resource};
+use nuee_base::{BucketName, Context, Principal};
+use nuee_store::Encryption;
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
+
+use crate::{
+    handlers::Handlers,
+    handlers::answer::{from_denial, from_store, invalid, invalid_argument, not_implemented},
+};
+
+/// The most buckets of one page, as at S3.
+const MAX_BUCKETS: i32 = 10_000;
+
+/// The project that a principal acts in.
+fn project(context: &Context) -> S3Result<Resource> {
+    match *context.principal() {
+        Principal::ServiceAccount { organisation, project, .. } => {
+            Ok(Resource::Project { organisation, project })
+        }
+        _ => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
+    }
+}
+
+/// The headers' and XML's word for a manner of encryption.
+pub(crate) fn encryption_name(encryption: Encryption) -> &'static str {
+    match encryption {
+        Encryption::Aes256 => dto::ServerSideEncryption::AES256,
+        Encryption::AwsKms => dto::ServerSideEncryption::AWS_KMS,
+    }
+}
+
+impl Handlers {
+    pub(crate) async fn list_buckets(
+        &self,
+        request: S3Request<dto::ListBucketsInput>,
+    ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
+        let context = self.context(&request)?;
+        let resource = project(&context)?;
+        let permit = self.decider.decide(&context, Action::ListBuckets, resource).map_err(from_denial)?;
+        let input = request.input;
+        if input.bucket_region.is_some() {
+            return Err(not_implemented("listing the buckets of one region"));
+        }
+        let limit = input.max_buckets.unwrap_or(MAX_BUCKETS);
+        let limit = u32::try_from(limit).ok().filter(|limit| (1..=10_000).contains(limit));
+        let limit = limit.ok_or_else(|| invalid_argument("max-buckets is 1 to 10000"))?;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let after = input.continuation_token.unwrap_or_default();
+        // A prefix is looked for in the whole list: a project has few buckets.
+        let found =
+            self.store.list_buckets(&permit, &after, if prefix.is_empty() { limit + 1 } else { u32::MAX });
+        let mut found = found.map_err(from_store)?;
+        found.retain(|bucket| bucket.name.as_str().starts_with(&prefix));
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let continuation_token = found.last().filter(|_| more).map(|bucket| bucket.name.to_string());
+        let buckets = found.into_iter().map(|bucket| dto::Bucket {
+            name: Some(bucket.name.to_string()),
+            creation_date: Some(bucket.created_at.to_date_time().into()),
+            bucket_region: None,
+        });
+        let owner = self.owner(&context);
+        Ok(S3Response::new(dto::ListBucketsOutput {
+            buckets: Some(buckets.collect()),
+            owner: Some(owner),
+            continuation_token,
+            prefix: input.prefix,
+        }))
+    }
+
+    /// Who owns what a project holds, as S3 has it: the project.
+    #[expect(clippy::unused_self, reason = "reads as what it is about")]
+    pub(crate) fn owner(&self, context: &Context) -> dto::Owner {
+        let id = match context.principal() {
+            Principal::ServiceAccount { project, .. } => project.to_string(),
+            other => other.to_string(),
+        };
+        dto::Owner { display_name: None, id: Some(id) }
+    }
+
+    pub(crate) async fn create_bucket(
+        &self,
+        request: S3Request<dto::CreateBucketInput>,
+    ) -> S3Result<S3Response<dto::CreateBucketOutput>> {
+        let context = self.context(&request)?;
+        let resource = project(&context)?;
+        let permit = self.decider.decide(&context, Action::CreateBucket, resource).map_err(from_denial)?;
+        let input = request.input;
+        if let Some(told) = &input.create_bucket_configuration
+            && (told.bucket.is_some() || told.location.is_some())
+        {
+            return Err(not_implemented("a bucket type or an availability zone at creation"));
+        }
+        let name: BucketName = input.bucket.parse().map_err(|error: nuee_base::InvalidName| {
+            S3Error::with_message(S3ErrorCode::InvalidBucketName, error.to_string())
+        })?;
+        let location = format!("/{name}");
+        self.store.create_bucket(&context, &permit, name, Encryption::Aes256).await.map_err(from_store)?;
+        Ok(S3Response::new(dto::CreateBucketOutput { location: Some(location) }))
+    }
+
+    pub(crate) async fn head_bucket(
+        &self,
+        request: S3Request<dto::HeadBucketInput>,
+    ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
+        let context = self.context(&request)?;
+        let _permitted = self.bucket(&context, &request.input.bucket, Action::GetBucket)?;
+        let region = Some(crate::REGION.to_owned());
+        Ok(S3Response::new(dto::HeadBucketOutput { bucket_region: region, ..Default::default() }))
+    }
+
+    pub(crate) async fn get_bucket_location(
+        &self,
+        request: S3Request<dto::GetBucketLocationInput>,
+    ) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
+        let context = self.context(&request)?;
+        let _permitted = self.bucket(&context, &request.input.bucket, Action::GetBucket)?;
+        let location = dto::BucketLocationConstraint::from(crate::REGION.to_owned());
+        Ok(S3Response::new(dto::GetBucketLocationOutput { location_constraint: Some(location) }))
+    }
+
+    pub(crate) async fn get_bucket_encryption(
+        &self,
+        request: S3Request<dto::GetBucketEncryptionInput>,
+    ) -> S3Result<S3Response<dto::GetBucketEncryptionOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketEncryption)?;
+        let default = dto::ServerSideEncryptionByDefault {
+            kms_master_key_id: None,
+            sse_algorithm: dto::ServerSideEncryption::from_static(encryption_name(bucket.encryption)),
+        };
+        let rule = dto::ServerSideEncryptionRule {
+            apply_server_side_encryption_by_default: Some(default),
+            bucket_key_enabled: None,
+        };
+        let configuration = dto::ServerSideEncryptionConfiguration { rules: vec![rule] };
+        Ok(S3Response::new(dto::GetBucketEncryptionOutput {
+            server_side_encryption_configuration: Some(configuration),
+        }))
+    }
+
+    pub(crate) async fn put_bucket_encryption(
+        &self,
+        request: S3Request<dto::PutBucketEncryptionInput>,
+    ) -> S3Result<S3Response<dto::PutBucketEncryptionOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketEncryption)?;
+        let [rule] = &request.input.server_side_encryption_configuration.rules[..] else {
+            return Err(S3Error::with_message(S3ErrorCode::MalformedXML, "exactly one rule is expected"));
+        };
+        let default = rule.apply_server_side_encryption_by_default.as_ref();
+        let default = default.ok_or_else(|| invalid("the rule names no default encryption"))?;
+        if default.kms_master_key_id.is_some() {
+            return Err(not_implemented("choosing a key: each project has its own"));
+        }
+        let encryption = match default.sse_algorithm.as_str() {
+            dto::ServerSideEncryption::AES256 => Encryption::Aes256,
+            dto::ServerSideEncryption::AWS_KMS => Encryption::AwsKms,
+            other => return Err(not_implemented(&format!("the encryption {other:?}"))),
+        };
+        let changed = self.store.set_bucket_encryption(&context, &permit, &bucket, encryption);
+        changed.await.map_err(from_store)?;
+        Ok(S3Response::new(dto::PutBucketEncryptionOutput {}))
+    }
+
+    pub(crate) async fn delete_bucket_encryption(
+        &self,
+        request: S3Request<dto::DeleteBucketEncryptionInput>,
+    ) -> S3Result<S3Response<dto::DeleteBucketEncryptionOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketEncryption)?;
+        let changed = self.store.set_bucket_encryption(&context, &permit, &bucket, Encryption::default());
+        changed.await.map_err(from_store)?;
+        Ok(S3Response::new(dto::DeleteBucketEncryptionOutput {}))
+    }
+
+    pub(crate) async fn delete_bucket(
+        &self,
+        request: S3Request<dto::DeleteBucketInput>,
+    ) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::DeleteBucket)?;
+        self.store.delete_bucket(&context, &permit, &bucket).await.map_err(from_store)?;
+        Ok(S3Response::with_status(dto::DeleteBucketOutput {}, http::StatusCode::NO_CONTENT))
+    }
+}

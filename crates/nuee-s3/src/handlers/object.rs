@@ -1,0 +1,445 @@
+//! Operations on objects.
+
+use std::ops::Range;
+
+use futures_util::StreamExt;
+use http::HeaderMap;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use nuee_access::Action;
+use nuee_base::Timestamp;
+use nuee_store::{Body, Bucket, ChecksumAlgorithm, Content, Details, Object, ObjectInfo, WriteCondition};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
+
+use crate::{
+    Upload,
+    handlers::answer::{from_store, invalid, not_implemented},
+    handlers::bucket::encryption_name,
+    handlers::checksum::{self, set_object_checksum},
+    handlers::{Handlers, key},
+};
+
+/// The most keys that one request deletes, as at S3.
+const MAX_DELETIONS: usize = 1_000;
+
+/// How often a copy is begun again because its source was replaced meanwhile.
+const MAX_COPY_ATTEMPTS: usize = 10;
+
+/// What the headers of a write say of the object beside its content.
+pub(crate) fn details(headers: &HeaderMap, metadata: Option<dto::Metadata>) -> S3Result<Details> {
+    let text = |name: &str| -> S3Result<Option<String>> {
+        let Some(value) = headers.get(name) else { return Ok(None) };
+        let text =
+            std::str::from_utf8(value.as_bytes()).map_err(|_| invalid(format!("{name} is not UTF-8")))?;
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    };
+    let encoding = text("content-encoding")?.map(|encoding| {
+        let kept =
+            encoding.split(',').map(str::trim).filter(|part| !part.eq_ignore_ascii_case("aws-chunked"));
+        kept.collect::<Vec<_>>().join(",")
+    });
+    let mut metadata: Vec<_> = metadata
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
+    metadata.sort_unstable();
+    Ok(Details {
+        content_type: text("content-type")?,
+        cache_control: text("cache-control")?,
+        content_disposition: text("content-disposition")?,
+        content_encoding: encoding.filter(|encoding| !encoding.is_empty()),
+        content_language: text("content-language")?,
+        expires: text("expires")?,
+        metadata,
+    })
+}
+
+/// An entity tag as answers carry it.
+pub(crate) fn etag(info: &ObjectInfo) -> dto::ETag {
+    dto::ETag::Strong(info.etag.to_string())
+}
+
+/// When a write is to be made, from `If-Match` and `If-None-Match`.
+pub(crate) fn write_condition(headers: &HeaderMap) -> S3Result<WriteCondition> {
+    match (headers.get("if-match"), headers.get("if-none-match")) {
+        (None, None) => Ok(WriteCondition::None),
+        (None, Some(value)) if value == "*" => Ok(WriteCondition::Absent),
+        _ => Err(not_implemented("a write under a condition other than If-None-Match: *")),
+    }
+}
+
+/// The conditions of a read (RFC 9110, section 13), or of a copy's source.
+pub(crate) struct ReadConditions<'a> {
+    pub(crate) matches: Option<&'a dto::ETagCondition>,
+    pub(crate) differs: Option<&'a dto::ETagCondition>,
+    pub(crate) modified_since: Option<&'a dto::Timestamp>,
+    pub(crate) unmodified_since: Option<&'a dto::Timestamp>,
+}
+
+impl ReadConditions<'_> {
+    /// [`S3ErrorCode::PreconditionFailed`] or [`S3ErrorCode::NotModified`] if the object is not to be read.
+    pub(crate) fn check(&self, info: &ObjectInfo) -> S3Result<()> {
+        let tag = info.etag.to_string();
+        let same =
+            |condition: &dto::ETagCondition| condition.as_etag().is_none_or(|etag| etag.value() == tag);
+        // Dates of HTTP have whole seconds.
+        let modified_at = info.modified_at.to_date_time().unix_timestamp();
+        let after =
+            |date: &dto::Timestamp| modified_at > time::OffsetDateTime::from(date.clone()).unix_timestamp();
+        match (self.matches, self.unmodified_since) {
+            (Some(condition), _) if !same(condition) => {
+                return Err(S3Error::new(S3ErrorCode::PreconditionFailed));
+            }
+            (None, Some(date)) if after(date) => return Err(S3Error::new(S3ErrorCode::PreconditionFailed)),
+            _ => {}
+        }
+        let unchanged = match (self.differs, self.modified_since) {
+            (Some(condition), _) => same(condition),
+            (None, Some(date)) => !after(date),
+            (None, None) => false,
+        };
+        if unchanged {
+            let mut error = S3Error::new(S3ErrorCode::NotModified);
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = format!("\"{tag}\"").parse() {
+                headers.insert(http::header::ETAG, value);
+            }
+            error.set_headers(headers);
+            error.set_status_code(http::StatusCode::NOT_MODIFIED);
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// An instant as answers carry it.
+pub(crate) fn timestamp(at: Timestamp) -> dto::Timestamp {
+    at.to_date_time().into()
+}
+
+fn size(bytes: u64) -> Option<i64> {
+    i64::try_from(bytes).ok()
+}
+
+fn expires(details: &Details) -> Option<dto::Timestamp> {
+    dto::Timestamp::parse(dto::TimestampFormat::HttpDate, details.expires.as_deref()?).ok()
+}
+
+fn metadata(details: &Details) -> Option<dto::Metadata> {
+    Some(details.metadata.iter().cloned().collect()).filter(|metadata: &dto::Metadata| !metadata.is_empty())
+}
+
+/// How a bucket's objects are encrypted, as answers carry it.
+pub(crate) fn encryption(bucket: &Bucket) -> dto::ServerSideEncryption {
+    dto::ServerSideEncryption::from_static(encryption_name(bucket.encryption))
+}
+
+/// The range of an object that a request asks for, if it asks for one.
+pub(crate) fn range(asked: Option<&dto::Range>, size: u64) -> S3Result<Option<Range<u64>>> {
+    let Some(asked) = asked else { return Ok(None) };
+    let outside = |_| {
+        let mut error =
+            S3Error::with_message(S3ErrorCode::InvalidRange, "The requested range is not satisfiable");
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = format!("bytes */{size}").parse() {
+            headers.insert(http::header::CONTENT_RANGE, value);
+        }
+        error.set_headers(headers);
+        error
+    };
+    if matches!(asked, dto::Range::Suffix { length: 1.. }) && size == 0 {
+        return Ok(None);
+    }
+    asked.check(size).map(Some).map_err(outside)
+}
+
+/// The stored bytes as the body of an answer. A failure in the middle cuts the connection.
+fn answer_body(content: Content) -> dto::StreamingBlob {
+    let body = match content {
+        Content::Bytes(bytes) => s3s::Body::from(bytes),
+        Content::Stream(stream) => {
+            let frames = stream.map(|piece| {
+                piece.map(Frame::data).inspect_err(|error| tracing::error!(%error, "a read was cut"))
+            });
+            s3s::Body::http_body_unsync(StreamBody::new(frames))
+        }
+    };
+    body.into()
+}
+
+impl Handlers {
+    pub(crate) async fn put_object(
+        &self,
+        request: S3Request<dto::PutObjectInput>,
+    ) -> S3Result<S3Response<dto::PutObjectOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutObject)?;
+        let body = body(&request, ChecksumAlgorithm::Crc64Nvme)?;
+        let condition = write_condition(&request.headers)?;
+        let details = details(&request.headers, request.input.metadata)?;
+        let target = (&bucket, key(&request.input.key)?);
+        let put = self.store.put_object(&context, &permit, target, (body, details), condition);
+        let info = put.await.map_err(from_store)?;
+        let mut output = dto::PutObjectOutput {
+            e_tag: Some(etag(&info)),
+            server_side_encryption: Some(encryption(&bucket)),
+            ..Default::default()
+        };
+        set_object_checksum!(output, info);
+        Ok(S3Response::new(output))
+    }
+
+    pub(crate) async fn get_object(
+        &self,
+        request: S3Request<dto::GetObjectInput>,
+    ) -> S3Result<S3Response<dto::GetObjectOutput>> {
+        let context = self.context(&request)?;
+        let input = request.input;
+        let (bucket, permit) = self.bucket(&context, &input.bucket, Action::GetObject)?;
+        let object = self.store.object(&permit, &bucket, &key(&input.key)?).map_err(from_store)?;
+        let info = &object.info;
+        let conditions = ReadConditions {
+            matches: input.if_match.as_ref(),
+            differs: input.if_none_match.as_ref(),
+            modified_since: input.if_modified_since.as_ref(),
+            unmodified_since: input.if_unmodified_since.as_ref(),
+        };
+        conditions.check(info)?;
+        let part = range(input.range.as_ref(), info.size)?;
+        let wanted = part.clone().unwrap_or(0..info.size);
+        let content = self.store.read_object(&object, wanted.clone()).await.map_err(from_store)?;
+        let mut output = dto::GetObjectOutput {
+            body: Some(answer_body(content)),
+            content_length: size(wanted.end - wanted.start),
+            content_range: part.as_ref().map(|part| content_range(part, info.size)),
+            ..Described::new(&object, &bucket).into()
+        };
+        if input.checksum_mode.is_some() && part.is_none() {
+            set_object_checksum!(output, info);
+        }
+        Ok(S3Response::new(output))
+    }
+
+    pub(crate) async fn head_object(
+        &self,
+        request: S3Request<dto::HeadObjectInput>,
+    ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
+        let context = self.context(&request)?;
+        let input = request.input;
+        let (bucket, permit) = self.bucket(&context, &input.bucket, Action::GetObject)?;
+        let object = self.store.object(&permit, &bucket, &key(&input.key)?).map_err(from_store)?;
+        let info = &object.info;
+        let conditions = ReadConditions {
+            matches: input.if_match.as_ref(),
+            differs: input.if_none_match.as_ref(),
+            modified_since: input.if_modified_since.as_ref(),
+            unmodified_since: input.if_unmodified_since.as_ref(),
+        };
+        conditions.check(info)?;
+        let part = range(input.range.as_ref(), info.size)?;
+        let wanted = part.clone().unwrap_or(0..info.size);
+        let mut output = dto::HeadObjectOutput {
+            content_length: size(wanted.end - wanted.start),
+            content_range: part.as_ref().map(|part| content_range(part, info.size)),
+            ..Described::new(&object, &bucket).into()
+        };
+        if input.checksum_mode.is_some() && part.is_none() {
+            set_object_checksum!(output, info);
+        }
+        let status = if part.is_some() { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK };
+        Ok(S3Response::with_status(output, status))
+    }
+
+    pub(crate) async fn delete_object(
+        &self,
+        request: S3Request<dto::DeleteObjectInput>,
+    ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::DeleteObject)?;
+        let keys = vec![key(&request.input.key)?];
+        self.store.delete_objects(&context, &permit, &bucket, keys).await.map_err(from_store)?;
+        Ok(S3Response::with_status(dto::DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
+    }
+
+    pub(crate) async fn delete_objects(
+        &self,
+        request: S3Request<dto::DeleteObjectsInput>,
+    ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::DeleteObject)?;
+        let dto::Delete { objects, quiet } = request.input.delete;
+        if objects.is_empty() || objects.len() > MAX_DELETIONS {
+            return Err(S3Error::with_message(
+                S3ErrorCode::MalformedXML,
+                "1 to 1,000 keys are deleted at once",
+            ));
+        }
+        let conditional = |object: &dto::ObjectIdentifier| {
+            object.version_id.is_some()
+                || object.e_tag.is_some()
+                || object.size.is_some()
+                || object.last_modified_time.is_some()
+        };
+        if objects.iter().any(conditional) {
+            return Err(not_implemented("deleting by version or under a condition"));
+        }
+        let (mut keys, mut errors) = (Vec::with_capacity(objects.len()), Vec::new());
+        for object in objects {
+            match key(&object.key) {
+                Ok(key) => keys.push(key),
+                Err(error) => errors.push(dto::Error {
+                    code: Some(error.code().as_str().to_owned()),
+                    key: Some(object.key),
+                    message: error.message().map(str::to_owned),
+                    version_id: None,
+                }),
+            }
+        }
+        let deleted =
+            keys.iter().map(|key| dto::DeletedObject { key: Some(key.to_string()), ..Default::default() });
+        let deleted = deleted.collect::<Vec<_>>();
+        self.store.delete_objects(&context, &permit, &bucket, keys).await.map_err(from_store)?;
+        Ok(S3Response::new(dto::DeleteObjectsOutput {
+            deleted: Some(deleted).filter(|_| quiet != Some(true)),
+            errors: Some(errors).filter(|errors| !errors.is_empty()),
+            request_charged: None,
+        }))
+    }
+
+    /// The object that a copy reads, once it is permitted to and its conditions hold.
+    pub(crate) fn copy_source(
+        &self,
+        context: &nuee_base::Context,
+        source: &dto::CopySource,
+        conditions: &ReadConditions<'_>,
+    ) -> S3Result<Object> {
+        let dto::CopySource::Bucket { bucket, key: source_key, version_id } = source else {
+            return Err(not_implemented("a copy from an access point"));
+        };
+        if version_id.is_some() {
+            return Err(not_implemented("a copy of a version"));
+        }
+        let (bucket, permit) = self.bucket(context, bucket, Action::GetObject)?;
+        let object = self.store.object(&permit, &bucket, &key(source_key)?).map_err(from_store)?;
+        // For a copy, a source that was not modified is a condition that does not hold.
+        conditions.check(&object.info).map_err(|_| S3Error::new(S3ErrorCode::PreconditionFailed))?;
+        Ok(object)
+    }
+
+    pub(crate) async fn copy_object(
+        &self,
+        request: S3Request<dto::CopyObjectInput>,
+    ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
+        let context = self.context(&request)?;
+        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutObject)?;
+        let details = details(&request.headers, request.input.metadata.clone())?;
+        let input = request.input;
+        let conditions = ReadConditions {
+            matches: input.copy_source_if_match.as_ref(),
+            differs: input.copy_source_if_none_match.as_ref(),
+            modified_since: input.copy_source_if_modified_since.as_ref(),
+            unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
+        };
+        let replace = match input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str) {
+            None | Some(dto::MetadataDirective::COPY) => false,
+            Some(dto::MetadataDirective::REPLACE) => true,
+            Some(other) => {
+                return Err(invalid(format!("{other:?} is not a metadata directive: COPY and REPLACE are")));
+            }
+        };
+        let checksum =
+            input.checksum_algorithm.as_ref().map(|name| checksum::by_name(name.as_str())).transpose()?;
+        let itself = matches!(&input.copy_source, dto::CopySource::Bucket { bucket, key, .. }
+            if **bucket == *input.bucket && **key == *input.key);
+        if itself && !replace && checksum.is_none() {
+            return Err(invalid(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                 object's metadata, storage class, website redirect location or encryption attributes.",
+            ));
+        }
+        let options = nuee_store::CopyOptions { details: replace.then_some(details), checksum };
+        let key = key(&input.key)?;
+        let mut attempts = 0;
+        let info = loop {
+            let source = self.copy_source(&context, &input.copy_source, &conditions)?;
+            let target = (&bucket, key.clone());
+            match self.store.copy_object(&context, (&permit, &source), target, options.clone()).await {
+                // The conditions may not hold for what is there now: all is asked again.
+                Err(nuee_store::Error::SourceChanged) if attempts < MAX_COPY_ATTEMPTS => attempts += 1,
+                copied => break copied.map_err(from_store)?,
+            }
+        };
+        let mut result = dto::CopyObjectResult {
+            e_tag: Some(etag(&info)),
+            last_modified: Some(timestamp(info.modified_at)),
+            ..Default::default()
+        };
+        set_object_checksum!(result, info);
+        Ok(S3Response::new(dto::CopyObjectOutput {
+            copy_object_result: Some(result),
+            server_side_encryption: Some(encryption(&bucket)),
+            ..Default::default()
+        }))
+    }
+}
+
+fn content_range(part: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", part.start, part.end - 1)
+}
+
+/// The body of a write. `otherwise` is the checksum that is computed if the client sends none.
+pub(crate) fn body<T>(request: &S3Request<T>, otherwise: ChecksumAlgorithm) -> S3Result<Body> {
+    let upload = Upload::take(request)?;
+    let size = upload.length().ok_or_else(|| S3Error::new(S3ErrorCode::MissingContentLength))?;
+    let checksum = checksum::expected(&request.headers, upload.trailer(), otherwise)?;
+    let md5 = checksum::content_md5(&request.headers)?;
+    let stream = upload.map(|piece| piece.map_err(nuee_store::BodyError::from));
+    Ok(Body { stream: Box::pin(stream), size: Some(size), md5, checksum })
+}
+
+/// What answers say of an object.
+struct Described<'a> {
+    e_tag: dto::ETag,
+    last_modified: dto::Timestamp,
+    encryption: Option<dto::ServerSideEncryption>,
+    details: &'a Details,
+}
+
+impl<'a> Described<'a> {
+    fn new(object: &'a Object, bucket: &Bucket) -> Self {
+        Self {
+            e_tag: etag(&object.info),
+            last_modified: timestamp(object.info.modified_at),
+            encryption: Some(encryption(bucket)),
+            details: &object.details,
+        }
+    }
+}
+
+macro_rules! described {
+    ($output:ty) => {
+        impl From<Described<'_>> for $output {
+            fn from(described: Described<'_>) -> Self {
+                let details = described.details;
+                let octets = || "binary/octet-stream".to_owned();
+                Self {
+                    accept_ranges: Some("bytes".to_owned()),
+                    e_tag: Some(described.e_tag),
+                    last_modified: Some(described.last_modified),
+                    server_side_encryption: described.encryption,
+                    content_type: Some(details.content_type.clone().unwrap_or_else(octets)),
+                    cache_control: details.cache_control.clone(),
+                    content_disposition: details.content_disposition.clone(),
+                    content_encoding: details.content_encoding.clone(),
+                    content_language: details.content_language.clone(),
+                    expires: expires(details),
+                    metadata: metadata(details),
+                    ..Default::default()
+                }
+            }
+        }
+    };
+}
+described!(dto::GetObjectOutput);
+described!(dto::HeadObjectOutput);

@@ -1,0 +1,70 @@
+//! The surface as a whole: what a listener calls.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use nuee_access::Decider;
+use nuee_base::{AccessKeyId, Environment};
+use nuee_store::Store;
+use nuee_tenancy::Tenancy;
+use s3s::service::S3ServiceBuilder;
+
+use crate::{
+    Authenticator, Credential, Credentials, Error, Filter, Front, Gate, Hosts, InvalidDomain,
+    handlers::Handlers,
+};
+
+/// How the surface is reached.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Domains under which buckets have names of their own, beside `s3.localhost`.
+    pub domains: Vec<String>,
+}
+
+/// The S3 surface. Cheap to clone.
+#[derive(Clone)]
+pub struct Service(Arc<Front>);
+
+impl Service {
+    /// The surface over these. An error if one of the domains is none.
+    pub fn new(
+        store: Store,
+        tenancy: Tenancy,
+        decider: Decider,
+        environment: Environment,
+        options: &Options,
+    ) -> Result<Self, InvalidDomain> {
+        let hosts = Hosts::new(options.domains.iter().map(String::as_str))?;
+        let credentials: Arc<dyn Credentials> = Arc::new(AccessKeys(tenancy));
+        let mut builder =
+            S3ServiceBuilder::new(Handlers { store, decider, environment: environment.clone() });
+        builder.set_auth(Authenticator::new(Arc::clone(&credentials)));
+        builder.set_access(Gate::new(credentials));
+        builder.set_host(hosts.clone());
+        Ok(Self(Arc::new(Front::new(Filter::new(hosts), builder.build(), environment))))
+    }
+
+    /// Answers a request. Every failure is an answer.
+    pub async fn call<B>(&self, request: Request<B>) -> Response<s3s::Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.0.call(request).await
+    }
+}
+
+/// The access keys of service accounts.
+struct AccessKeys(Tenancy);
+
+#[async_trait]
+impl Credentials for AccessKeys {
+    async fn find(&self, id: &AccessKeyId) -> Result<Option<Credential>, Error> {
+        let found = self.0.credentials(id).map_err(|error| {
+            Error::new(error.kind(), "an access key cannot be looked up").with_source(error)
+        })?;
+        Ok(found.map(|known| Credential { principal: known.0.clone(), secret: known.1.clone() }))
+    }
+}

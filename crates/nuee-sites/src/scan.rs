@@ -1,0 +1,186 @@
+//! Walking the records of a segment in order.
+//!
+//! Where a record should be and is not, the walk looks for the next one: bytes that went bad in the middle must not hide
+//! the blobs after them. What is found in between is told as damage, never skipped in silence.
+
+use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
+
+use rustix::{
+    fs::{SeekFrom, seek},
+    io::Errno,
+};
+
+use crate::{
+    SegmentNumber,
+    record::{ALIGNMENT, HEADER_BYTES, Header, Position, begins_record, body_checksum, footprint_bytes},
+};
+
+const HEADERS_WINDOW_BYTES: usize = 64 << 10;
+const BODIES_WINDOW_BYTES: usize = 1 << 20;
+
+/// What a walk meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A blob's record, dead or alive.
+    Blob { offset: u64, header: Header },
+    /// Bytes that are no record, with a record after them.
+    Damage { from: u64 },
+    /// Bytes that are no record, to the very end: a torn tail, or damage where the end is known.
+    Rest { from: u64 },
+}
+
+/// How much of each record a walk checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Headers only; bodies are passed over.
+    Headers,
+    /// Every byte.
+    Bodies,
+}
+
+/// A walk through a segment.
+pub(crate) struct Scan {
+    file: Arc<File>,
+    segment: SegmentNumber,
+    check: Check,
+    limit: u64,
+    offset: u64,
+    window: Vec<u8>,
+    window_start: u64,
+}
+
+impl Scan {
+    /// A walk from `offset` to `limit`.
+    pub(crate) fn new(
+        file: Arc<File>,
+        segment: SegmentNumber,
+        check: Check,
+        range: std::ops::Range<u64>,
+    ) -> Self {
+        Self {
+            file,
+            segment,
+            check,
+            limit: range.end,
+            offset: range.start,
+            window: Vec::new(),
+            window_start: 0,
+        }
+    }
+
+    /// The offset after the last record that was met.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next thing in the segment; none at its end.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Found>> {
+        if self.offset >= self.limit {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        match self.record_at(offset, self.check)? {
+            Some(Header::End) => {
+                self.limit = offset;
+                Ok(None)
+            }
+            Some(header @ Header::Blob { length, .. }) => {
+                self.offset += footprint_bytes(length);
+                Ok(Some(Found::Blob { offset, header }))
+            }
+            None => self.look_further().map(Some),
+        }
+    }
+
+    /// The body of the record that [`next`](Self::next) returned last, when it checks bodies.
+    pub(crate) fn body(&mut self, offset: u64, length: u32) -> io::Result<&[u8]> {
+        let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        self.bytes(offset + HEADER_BYTES as u64, length as usize)?.ok_or_else(missing)
+    }
+
+    fn look_further(&mut self) -> io::Result<Found> {
+        let from = self.offset;
+        let mut candidate = from + ALIGNMENT as u64;
+        while candidate < self.limit {
+            let Some(bytes) = self.bytes(candidate, ALIGNMENT)? else { break };
+            if begins_record(bytes) {
+                // Only a record that is right to its last byte ends the damage.
+                if self.record_at(candidate, Check::Bodies)?.is_some() {
+                    self.offset = candidate;
+                    return Ok(Found::Damage { from });
+                }
+            } else if bytes == [0; ALIGNMENT] && candidate.is_multiple_of(HEADERS_WINDOW_BYTES as u64) {
+                candidate = self.next_data(candidate)?;
+                continue;
+            }
+            candidate += ALIGNMENT as u64;
+        }
+        self.limit = from;
+        Ok(Found::Rest { from })
+    }
+
+    /// Passes over what was reserved and never written, which the file system knows without reading.
+    fn next_data(&self, offset: u64) -> io::Result<u64> {
+        match seek(&*self.file, SeekFrom::Data(offset)) {
+            Ok(data) if data > offset => Ok(data.next_multiple_of(ALIGNMENT as u64)),
+            Err(Errno::NXIO) => Ok(self.limit),
+            Ok(_) | Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(offset + ALIGNMENT as u64),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn record_at(&mut self, offset: u64, check: Check) -> io::Result<Option<Header>> {
+        let position = Position { segment: self.segment, offset };
+        let Some(bytes) = self.bytes(offset, HEADER_BYTES)? else { return Ok(None) };
+        let header = Header::decode(bytes, position);
+        let Some(Header::Blob { length, body_checksum: expected, .. }) = header else { return Ok(header) };
+        if offset + footprint_bytes(length) > self.limit {
+            return Ok(None);
+        }
+        if check == Check::Bodies {
+            let body = self.bytes(offset + HEADER_BYTES as u64, length as usize)?;
+            if body.is_none_or(|body| body_checksum(body) != expected) {
+                return Ok(None);
+            }
+        }
+        Ok(header)
+    }
+
+    /// Bytes of the segment; none if it ends before.
+    fn bytes(&mut self, offset: u64, length: usize) -> io::Result<Option<&[u8]>> {
+        let end = offset + length as u64;
+        if end > self.limit {
+            return Ok(None);
+        }
+        let window_end = self.window_start + self.window.len() as u64;
+        if offset < self.window_start || end > window_end {
+            self.fill(offset, length)?;
+        }
+        let start = usize::try_from(offset - self.window_start).unwrap_or(usize::MAX);
+        Ok(self.window.get(start..).and_then(|rest| rest.get(..length)))
+    }
+
+    fn fill(&mut self, offset: u64, length: usize) -> io::Result<()> {
+        let wanted = match self.check {
+            Check::Headers => HEADERS_WINDOW_BYTES,
+            Check::Bodies => BODIES_WINDOW_BYTES,
+        };
+        let left = usize::try_from(self.limit - offset).unwrap_or(usize::MAX);
+        self.window.resize(wanted.max(length).min(left), 0);
+        self.window_start = offset;
+        let mut filled = 0;
+        while filled < self.window.len() {
+            match self.file.read_at(&mut self.window[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.window.clear();
+                    return Err(error);
+                }
+            }
+        }
+        self.window.truncate(filled);
+        Ok(())
+    }
+}

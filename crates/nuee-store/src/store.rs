@@ -1,0 +1,191 @@
+//! The handle on the store, and what its modules share: finding a project's keys, checking and making row codes.
+
+use std::{sync::Arc, time::Duration};
+
+use nuee_base::{BlobId, Environment, OrganisationId, ProjectId, Timestamp};
+use nuee_keys::{BlobIdentity, KeyRing, ProjectKey, RowBuilder, RowMacKey};
+use nuee_metadata::{Mac, Metadata, VersionRow};
+use nuee_sites::DirectorySite;
+use nuee_tenancy::ProjectKeys;
+use tokio::sync::Semaphore;
+
+use crate::{
+    Bucket, Error,
+    blob_write::{Abandoned, StepBuffers},
+    bucket::BucketCache,
+    record::{self, Part, PartRecord, Version, VersionRecord},
+};
+
+/// How the store works.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Bodies up to this size, in bytes, are held in memory and committed in groups; larger ones stream to a file.
+    pub small_blob_bytes: usize,
+    /// How long a blob that nothing references any more is kept for the readers that have begun to read it.
+    pub reclaim_delay: Duration,
+    /// Long reads and writes that use a thread at the same time.
+    pub blocking_tasks: usize,
+    /// The least size of a part that is not the last, in bytes.
+    pub minimum_part_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            small_blob_bytes: 128 << 10,
+            reclaim_delay: Duration::from_mins(1),
+            blocking_tasks: 8,
+            minimum_part_bytes: 5 << 20,
+        }
+    }
+}
+
+/// Buckets, objects and uploads of a platform. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) metadata: Metadata,
+    pub(crate) site: DirectorySite,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) environment: Environment,
+    pub(crate) options: Options,
+    pub(crate) buckets: BucketCache,
+    pub(crate) project_keys: ProjectKeys,
+    pub(crate) blocking: Arc<Semaphore>,
+    pub(crate) abandoned: Abandoned,
+    pub(crate) buffers: StepBuffers,
+    pub(crate) started_at: Timestamp,
+}
+
+impl Store {
+    /// A store over these.
+    #[must_use]
+    pub fn new(
+        metadata: Metadata,
+        site: DirectorySite,
+        keys: Arc<KeyRing>,
+        environment: Environment,
+        options: Options,
+    ) -> Self {
+        let started_at = environment.now();
+        let project_keys = ProjectKeys::new(metadata.clone(), Arc::clone(&keys));
+        Self(Arc::new(Shared {
+            metadata,
+            site,
+            keys,
+            environment,
+            options,
+            buckets: BucketCache::default(),
+            project_keys,
+            blocking: Arc::new(Semaphore::new(options.blocking_tasks)),
+            abandoned: Abandoned::default(),
+            buffers: StepBuffers::default(),
+            started_at,
+        }))
+    }
+
+    /// The key that seals what a project writes now.
+    pub(crate) fn sealing_key(
+        &self,
+        organisation: OrganisationId,
+        project: ProjectId,
+    ) -> Result<Arc<ProjectKey>, Error> {
+        Ok(self.0.project_keys.sealing_key(organisation, project)?)
+    }
+
+    /// The key of a project that has this version.
+    pub(crate) fn project_key(
+        &self,
+        organisation: OrganisationId,
+        project: ProjectId,
+        version: u32,
+    ) -> Result<Arc<ProjectKey>, Error> {
+        Ok(self.0.project_keys.key(organisation, project, version)?)
+    }
+
+    /// The key that codes the rows of an organisation.
+    pub(crate) fn row_key(&self, organisation: OrganisationId) -> Result<Arc<RowMacKey>, Error> {
+        Ok(self.0.keys.row_mac_key(organisation)?)
+    }
+
+    /// A version, once its row's code has been checked.
+    pub(crate) fn open_version(&self, bucket: &Bucket, row: &VersionRow) -> Result<Version, Error> {
+        self.open_version_parts(bucket, (row.id, row.key.as_str()), &row.record, &row.mac)
+    }
+
+    /// [`Store::open_version`] of a row that is lent in pieces.
+    pub(crate) fn open_version_parts(
+        &self,
+        bucket: &Bucket,
+        (id, key): (i64, &str),
+        record: &[u8],
+        mac: &Mac,
+    ) -> Result<Version, Error> {
+        let row_key = self.row_key(bucket.organisation)?;
+        if version_fields(bucket, id, key, record).verify(&row_key, mac).is_err() {
+            return Err(Error::damaged(format!("version {id}"), "its row's code is wrong"));
+        }
+        let VersionRecord::V1(version) = record::decode("versions", record)?;
+        Ok(version)
+    }
+
+    /// A part, once its row's code has been checked.
+    pub(crate) fn open_part(&self, bucket: &Bucket, row: &nuee_metadata::PartRow) -> Result<Part, Error> {
+        let row_key = self.row_key(bucket.organisation)?;
+        let fields = part_fields(bucket, row.upload.to_bytes(), row.number, &row.record);
+        if fields.verify(&row_key, &row.mac).is_err() {
+            let what = format!("part {} of upload {}", row.number, row.upload);
+            return Err(Error::damaged(what, "its row's code is wrong"));
+        }
+        let PartRecord::V1(part) = record::decode("parts", &row.record)?;
+        Ok(part)
+    }
+
+    /// Refuses what would take the room that deletions need. Whatever adds something asks first.
+    pub(crate) fn require_room(&self) -> Result<(), Error> {
+        self.0.metadata.require_room()?;
+        Ok(self.0.site.require_room()?)
+    }
+
+    /// Stops the background work and closes the metadata. Blocks until all that was acknowledged is at rest.
+    pub fn close(&self) {
+        self.0.metadata.close();
+    }
+}
+
+/// What binds a blob to its organisation.
+pub(crate) fn identity(bucket: &Bucket, blob: BlobId) -> BlobIdentity {
+    BlobIdentity { organisation: bucket.organisation, blob }
+}
+
+/// The fields that the code of a row of `versions` covers.
+pub(crate) fn version_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8]) -> RowBuilder {
+    RowBuilder::new("versions")
+        .bytes(&bucket.organisation.to_bytes())
+        .bytes(&bucket.id.to_bytes())
+        .bytes(key.as_bytes())
+        .integer(id)
+        .bytes(record)
+}
+
+/// The fields that the code of a row of `parts` covers. A part belongs to an upload, whose object may be copied to
+/// other buckets of the project; so its code names the project and not the bucket.
+pub(crate) fn part_fields(bucket: &Bucket, upload: [u8; 16], number: u16, record: &[u8]) -> RowBuilder {
+    RowBuilder::new("parts")
+        .bytes(&bucket.organisation.to_bytes())
+        .bytes(&bucket.project.to_bytes())
+        .bytes(&upload)
+        .integer(i64::from(number))
+        .bytes(record)
+}
+
+/// The fields that the code of a row of `uploads` covers.
+pub(crate) fn upload_fields(bucket: &Bucket, upload: [u8; 16], key: &str, record: &[u8]) -> RowBuilder {
+    RowBuilder::new("uploads")
+        .bytes(&bucket.organisation.to_bytes())
+        .bytes(&bucket.id.to_bytes())
+        .bytes(key.as_bytes())
+        .bytes(&upload)
+        .bytes(record)
+}

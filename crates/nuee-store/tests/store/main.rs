@@ -1,0 +1,12 @@
+//! The store over a real database, real custody and a real site: what a surface relies on.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails")]
+
+mod copies;
+mod damage;
+mod listing;
+mod objects;
+mod platform;
+mod reclaiming;
+mod rotating;
+mod uploads;

@@ -1,0 +1,208 @@
+//! A platform for one test: two organisations, the first with two projects, a bucket in each project.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use nuee_access::{Action, Decider, Permit, Resource};
+use nuee_base::{Context, Environment, ObjectKey, OrganisationId, Principal, Role, ServiceAccountId};
+use nuee_keys::{DirectoryCustody, KeyRing};
+use nuee_metadata::Metadata;
+use nuee_sites::DirectorySite;
+use nuee_store::{
+    Body, Bucket, ChecksumAlgorithm, Details, Encryption, Error, ExpectedChecksum, ObjectInfo, Options,
+    Store, WriteCondition,
+};
+use nuee_tenancy::{Project, Tenancy};
+use tempfile::TempDir;
+
+/// Everything that a test needs; the directories live as long as this.
+pub(crate) struct Platform {
+    pub(crate) directory: TempDir,
+    pub(crate) store: Store,
+    pub(crate) site: DirectorySite,
+    pub(crate) metadata: Metadata,
+    pub(crate) decider: Decider,
+    pub(crate) environment: Environment,
+    /// A bucket of the first project of the first organisation.
+    pub(crate) home: Arc<Bucket>,
+    /// A bucket of the second project of the first organisation.
+    pub(crate) next_door: Arc<Bucket>,
+    /// A bucket of the second organisation.
+    pub(crate) abroad: Arc<Bucket>,
+}
+
+/// `length` bytes that no compression shortens, told apart by `seed`.
+pub(crate) fn content(length: usize, seed: u64) -> Bytes {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes.into()
+}
+
+pub(crate) fn key(text: &str) -> ObjectKey {
+    text.parse().unwrap()
+}
+
+/// A body in pieces of `piece` bytes, of which nothing is told but the size.
+pub(crate) fn body(content: &Bytes, piece: usize) -> Body {
+    let pieces: Vec<_> =
+        content.chunks(piece.max(1)).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    Body {
+        stream: Box::pin(stream::iter(pieces)),
+        size: Some(content.len() as u64),
+        md5: None,
+        checksum: ExpectedChecksum::Compute(ChecksumAlgorithm::Crc64Nvme),
+    }
+}
+
+/// A body that stops in the middle for ever.
+pub(crate) fn stalled(content: Bytes, announced: u64) -> Body {
+    let first = stream::iter([Ok(content)]).chain(stream::pending());
+    Body { stream: Box::pin(first), size: Some(announced), ..body(&Bytes::new(), 1) }
+}
+
+impl Platform {
+    pub(crate) async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let environment = Environment::system();
+        let custody = DirectoryCustody::create(&directory.path().join("keys"), environment.clone()).unwrap();
+        let keys = Arc::new(KeyRing::new(Arc::new(custody), environment.clone(), KeyRing::LIFETIME));
+        std::fs::create_dir(directory.path().join("data")).unwrap();
+        let metadata =
+            Metadata::open(&directory.path().join("data/metadata.db"), nuee_metadata::Options::default());
+        let metadata = metadata.unwrap();
+        let site = DirectorySite::open(&directory.path().join("data/site"), small_segments()).unwrap();
+        let tenancy = Tenancy::new(metadata.clone(), Arc::clone(&keys), environment.clone());
+        let decider = Decider::shipped();
+        let options =
+            Options { reclaim_delay: Duration::ZERO, minimum_part_bytes: 100_000, ..Options::default() };
+        let store = Store::new(metadata.clone(), site.clone(), keys, environment.clone(), options);
+        let operator = Context::new(environment.clone(), Principal::Operator);
+        let mut buckets = Vec::new();
+        for (organisation, projects) in [("first", &["one", "two"][..]), ("second", &["one"])] {
+            let permit = decider.decide(&operator, Action::CreateOrganisation, Resource::Platform).unwrap();
+            let organisation =
+                tenancy.create_organisation(&operator, &permit, organisation.parse().unwrap()).await.unwrap();
+            for name in projects {
+                let resource = Resource::Organisation(organisation.id);
+                let permit = decider.decide(&operator, Action::CreateProject, resource).unwrap();
+                let project =
+                    tenancy.create_project(&operator, &permit, name.parse().unwrap()).await.unwrap();
+                buckets.push(bucket(&store, &decider, &environment, &project).await);
+            }
+        }
+        let [home, next_door, abroad] = buckets.try_into().unwrap();
+        Self { directory, store, site, metadata, decider, environment, home, next_door, abroad }
+    }
+
+    /// The owner of a bucket's project.
+    pub(crate) fn owner(&self, bucket: &Bucket) -> Context {
+        owner(&self.environment, bucket.organisation, bucket.project)
+    }
+
+    pub(crate) fn permit(&self, bucket: &Bucket, action: Action) -> Permit {
+        self.decider.decide(&self.owner(bucket), action, bucket.resource()).unwrap()
+    }
+
+    pub(crate) async fn try_put(
+        &self,
+        bucket: &Arc<Bucket>,
+        name: &str,
+        body: Body,
+    ) -> Result<ObjectInfo, Error> {
+        let permit = self.permit(bucket, Action::PutObject);
+        let written = (body, Details::default());
+        self.store
+            .put_object(&self.owner(bucket), &permit, (bucket, key(name)), written, WriteCondition::None)
+            .await
+    }
+
+    pub(crate) async fn put(&self, bucket: &Arc<Bucket>, name: &str, content: &Bytes) -> ObjectInfo {
+        self.try_put(bucket, name, body(content, 50_000)).await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, bucket: &Arc<Bucket>, name: &str) -> Result<Bytes, Error> {
+        let object = self.store.object(&self.permit(bucket, Action::GetObject), bucket, &key(name))?;
+        self.read(&object, 0..object.info.size).await
+    }
+
+    pub(crate) async fn read(
+        &self,
+        object: &nuee_store::Object,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, Error> {
+        let stream = self.store.read_object(object, range).await?.into_stream();
+        let pieces: Vec<Bytes> = stream.try_collect().await?;
+        Ok(pieces.concat().into())
+    }
+
+    pub(crate) async fn delete(&self, bucket: &Arc<Bucket>, names: &[&str]) -> Vec<bool> {
+        let permit = self.permit(bucket, Action::DeleteObject);
+        let keys = names.iter().map(|name| key(name)).collect();
+        self.store.delete_objects(&self.owner(bucket), &permit, bucket, keys).await.unwrap()
+    }
+
+    /// Reclaims until there is nothing left to reclaim.
+    pub(crate) async fn reclaim(&self) -> nuee_store::ReclaimReport {
+        let mut total = nuee_store::ReclaimReport::default();
+        loop {
+            let report = self.store.reclaim().await.unwrap();
+            if report == nuee_store::ReclaimReport::default() {
+                return total;
+            }
+            total.deleted += report.deleted;
+            total.abandoned += report.abandoned;
+            total.moved += report.moved;
+        }
+    }
+
+    pub(crate) async fn verify(&self) -> nuee_store::VerifyReport {
+        let operator = Context::new(self.environment.clone(), Principal::Operator);
+        let permit = self.decider.decide(&operator, Action::Verify, Resource::Platform).unwrap();
+        self.store.verify(&permit, true, |_| ()).await.unwrap()
+    }
+
+    /// That verification finds nothing wrong and nothing left over.
+    pub(crate) async fn assert_sound(&self) {
+        let report = self.verify().await;
+        assert_eq!((report.damaged, report.orphans), (0, 0), "{report:?}");
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("data/metadata.db")
+    }
+}
+
+/// Segments of 1 MiB, so that a test sees them close.
+fn small_segments() -> nuee_sites::Options {
+    nuee_sites::Options {
+        segment_size_bytes: 1 << 20,
+        small_blob_max_bytes: 200 << 10,
+        ..nuee_sites::Options::default()
+    }
+}
+
+fn owner(environment: &Environment, organisation: OrganisationId, project: nuee_base::ProjectId) -> Context {
+    let id = ServiceAccountId::from_bytes([1; 16]);
+    let principal = Principal::ServiceAccount { id, organisation, project, role: Role::Owner };
+    Context::new(environment.clone(), principal)
+}
+
+async fn bucket(
+    store: &Store,
+    decider: &Decider,
+    environment: &Environment,
+    project: &Project,
+) -> Arc<Bucket> {
+    let owner = owner(environment, project.organisation, project.id);
+    let permit = decider.decide(&owner, Action::CreateBucket, project.resource()).unwrap();
+    let name = format!("bucket-{}", project.id.to_string().to_lowercase()).parse().unwrap();
+    Arc::new(store.create_bucket(&owner, &permit, name, Encryption::Aes256).await.unwrap())
+}

@@ -1,0 +1,105 @@
+//! Projects.
+
+use nuee_access::{Action, Permit, Resource};
+use nuee_base::{Context, OrganisationId, ProjectId, Slug, Timestamp};
+use nuee_keys::RowBuilder;
+use nuee_metadata::{ProjectKeyRow, ProjectRow, Transaction};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Entry, Error, Tenancy,
+    project_keys::{self, decode, encode},
+};
+
+/// A project: the unit of work in an organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// The organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// Its name, unique in its organisation.
+    pub name: Slug,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl Project {
+    /// What decisions about this project are about.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        Resource::Project { organisation: self.organisation, project: self.id }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+enum Record {
+    V1 { created_at_micros: i64 },
+}
+
+fn fields(id: ProjectId, organisation: OrganisationId, name: &Slug, record: &[u8]) -> RowBuilder {
+    RowBuilder::new("projects")
+        .bytes(&id.to_bytes())
+        .bytes(&organisation.to_bytes())
+        .bytes(name.as_str().as_bytes())
+        .bytes(record)
+}
+
+impl Tenancy {
+    /// Creates a project, and its first key, in the organisation that the permit is for.
+    pub async fn create_project(
+        &self,
+        context: &Context,
+        permit: &Permit,
+        name: Slug,
+    ) -> Result<Project, Error> {
+        permit.require(Action::CreateProject, permit.resource())?;
+        let Resource::Organisation(organisation) = permit.resource() else {
+            return Err(Error::NotFound { kind: "organisation", name: permit.resource().to_string() });
+        };
+        let id = ProjectId::generate(&self.0.environment);
+        let created_at = context.now();
+        let row_key = self.0.keys.row_mac_key(organisation)?;
+        let record = encode(&Record::V1 { created_at_micros: created_at.as_micros() })?;
+        let mac = fields(id, organisation, &name, &record).mac(&row_key);
+        let row = ProjectRow { id, organisation, name: name.clone(), record, mac };
+        let wrapped = self.0.keys.create_project_key(organisation, id, 1)?;
+        let mac = project_keys::fields(organisation, id, 1, &wrapped).mac(&row_key);
+        let key = ProjectKeyRow { project: id, version: 1, record: wrapped, mac };
+        let entry = Entry::new(context, organisation, format!("project/{name}"));
+        let project = Project { id, organisation, name, created_at };
+        let create = move |transaction: &Transaction<'_>| {
+            match transaction.insert_project(&row) {
+                Err(nuee_metadata::Error::Duplicate) => {
+                    Err(Error::Exists { kind: "project", name: row.name })
+                }
+                inserted => Ok(inserted?),
+            }?;
+            transaction.insert_project_key(&key)?;
+            entry.append(transaction, Action::CreateProject.as_str(), None, None)?;
+            Ok::<_, Error>(())
+        };
+        self.0.metadata.write(create).await?;
+        Ok(project)
+    }
+
+    pub(crate) fn open_project(&self, row: ProjectRow) -> Result<Project, Error> {
+        let row_key = self.0.keys.row_mac_key(row.organisation)?;
+        if fields(row.id, row.organisation, &row.name, &row.record).verify(&row_key, &row.mac).is_err() {
+            return Err(Error::damaged(format!("project {}", row.name), "its row's code is wrong"));
+        }
+        let Record::V1 { created_at_micros } = decode("projects", &row.record)?;
+        let created_at = Timestamp::from_micros(created_at_micros);
+        Ok(Project { id: row.id, organisation: row.organisation, name: row.name, created_at })
+    }
+
+    /// The projects of the organisation that the permit is for, by name.
+    pub fn projects(&self, permit: &Permit) -> Result<Vec<Project>, Error> {
+        permit.require(Action::ListProjects, permit.resource())?;
+        let Resource::Organisation(organisation) = permit.resource() else {
+            return Err(Error::NotFound { kind: "organisation", name: permit.resource().to_string() });
+        };
+        let rows = self.0.metadata.read(|snapshot| snapshot.projects(organisation))?;
+        rows.into_iter().map(|row| self.open_project(row)).collect()
+    }
+}

@@ -1,0 +1,197 @@
+//! Writes the kept data of `tests/it/kept_data.rs`: `cargo run --release -p nuee-testkit --example write_kept_data DIR`.
+//!
+//! `DIR` gets `platform.tar`, a data directory and its keys as a stopped server leaves them, and `manifest.tsv`, what a
+//! server must find there: one line each, of fields between tabs, that begins with what it tells.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use http::Method;
+use nuee::Tuning;
+use nuee_testkit::{
+    Answer, Client, Place, TestServer,
+    signer::{Draft, sha256},
+};
+
+/// Bytes that look random and are the same each time.
+fn content(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// What is written, and what the manifest tells of it.
+struct Writer {
+    client: Client,
+    place: &'static str,
+    manifest: String,
+}
+
+fn good(answer: io::Result<Answer>) -> Result<Answer> {
+    let answer = answer?;
+    ensure!(answer.status < 300, "{} {}", answer.status, answer.text());
+    Ok(answer)
+}
+
+impl Writer {
+    fn new(server: &TestServer, place: Place) -> Self {
+        let owner = server.owner(place);
+        let (id, secret) = (owner.access_key_id.as_str(), owner.secret.expose());
+        let manifest = format!("account\t{}\t{id}\t{secret}\n", place.project());
+        Self { client: server.client(place), place: place.project(), manifest }
+    }
+
+    fn send(&mut self, draft: Draft) -> Result<Answer> {
+        good(self.client.send(draft))
+    }
+
+    /// Notes what a reader must find at `path`; `headers` are those that it must get.
+    fn note(&mut self, path: &str, body: &[u8], headers: &[&str]) -> Result<()> {
+        let found = self.send(Draft::new(Method::HEAD, path).header("x-amz-checksum-mode", "ENABLED"))?;
+        let mut fields = vec![format!("{}\t{path}\t{}\t{}", self.place, body.len(), sha256(body))];
+        for name in ["etag", "last-modified"].iter().chain(headers) {
+            let value = found.header(name).with_context(|| format!("{path} has no {name}"))?;
+            fields.push(format!("{name}={value}"));
+        }
+        writeln!(self.manifest, "object\t{}", fields.join("\t"))?;
+        Ok(())
+    }
+
+    fn put(&mut self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Result<()> {
+        let draft =
+            headers.iter().fold(Draft::put(path, body), |draft, (name, value)| draft.header(name, value));
+        self.send(draft)?;
+        let told: Vec<_> =
+            headers.iter().map(|(name, _)| *name).filter(|name| *name != "content-md5").collect();
+        self.note(path, body, &told)
+    }
+
+    fn copy(&mut self, source: &str, path: &str, body: &[u8]) -> Result<()> {
+        self.send(Draft::put(path, "").header("x-amz-copy-source", source))?;
+        self.note(path, body, &[])
+    }
+
+    /// Begins an upload and leaves it there, with its parts.
+    fn begin(&mut self, path: &str, parts: &[(u16, &[u8])]) -> Result<()> {
+        let begun = self.send(Draft::with_body(Method::POST, path, "").query("uploads", ""))?;
+        let id = begun.elements("UploadId").into_iter().next().context("an upload has an id")?;
+        for (number, part) in parts {
+            let draft = Draft::put(path, *part).query("partNumber", &number.to_string());
+            let stored = self.send(draft.query("uploadId", &id))?;
+            let etag = stored.header("etag").context("a part has an entity tag")?;
+            writeln!(self.manifest, "part\t{}\t{path}\t{id}\t{number}\t{}\t{etag}", self.place, part.len())?;
+        }
+        Ok(())
+    }
+}
+
+fn write_schools(server: &TestServer) -> Result<Writer> {
+    let mut schools = Writer::new(server, Place::Schools);
+    for bucket in ["/papers", "/second"] {
+        schools.send(Draft::put(bucket, ""))?;
+    }
+    let (small, large) = (content(1, 3_000), content(2, 200_000));
+    schools.put("/papers/empty", b"", &[])?;
+    schools.put("/papers/small", &small, &[])?;
+    schools.put("/papers/large", &large, &[])?;
+    let described = [
+        ("content-type", "text/csv; charset=utf-8"),
+        ("cache-control", "max-age=60"),
+        ("content-disposition", "attachment; filename=\"a.csv\""),
+        ("content-encoding", "identity"),
+        ("content-language", "fr"),
+        ("expires", "Thu, 01 Dec 2033 16:00:00 GMT"),
+        ("x-amz-meta-colour", "blue"),
+        ("x-amz-meta-author", "somebody"),
+    ];
+    schools.put("/papers/described.csv", b"a;b\n1;2\n", &described)?;
+    let checksums = [
+        ("crc32", "NSRBwg=="),
+        ("crc32c", "Nks/tw=="),
+        ("crc64nvme", "BeXKuz/B+us="),
+        ("sha1", "qZk+NkcGgWq6PiVxeFDCbJzQ2J0="),
+        ("sha256", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
+    ];
+    for (algorithm, value) in checksums {
+        let header = format!("x-amz-checksum-{algorithm}");
+        schools.put(&format!("/papers/abc.{algorithm}"), b"abc", &[(&header, value)])?;
+    }
+    for key in ["a%20b", "caf%C3%A9/%E6%9B%B8", "x//y", "../../etc", "%25%2B%26%3D", "-", "."] {
+        schools.put(&format!("/papers/{key}"), key.as_bytes(), &[])?;
+    }
+    schools.put(&format!("/papers/{}", "k".repeat(1_024)), b"a long key", &[])?;
+    schools.copy("/papers/small", "/papers/copy-of-small", &small)?;
+    schools.copy("/papers/large", "/second/copy-of-large", &large)?;
+    let parts = [content(3, 40_000), content(4, 150_000), content(5, 1)];
+    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    good(schools.client.put_parts("/second/in-parts", &slices))?;
+    schools.note("/second/in-parts", &parts.concat(), &[])?;
+    schools.copy("/second/in-parts", "/second/copy-of-parts", &parts.concat())?;
+    schools.begin("/second/unfinished", &[(2, &parts[0]), (7, b"seven")])?;
+    // What was replaced and what was deleted must not come back.
+    schools.put("/second/gone", b"gone", &[])?;
+    good(schools.client.delete("/second/gone"))?;
+    schools.manifest = schools
+        .manifest
+        .lines()
+        .filter(|line| !line.contains("/second/gone\t"))
+        .fold(String::new(), |kept, line| kept + line + "\n");
+    writeln!(schools.manifest, "absent\tschools\t/second/gone")?;
+    Ok(schools)
+}
+
+fn write_hospitals(server: &TestServer) -> Result<Writer> {
+    let mut hospitals = Writer::new(server, Place::Hospitals);
+    hospitals.send(Draft::put("/opaque", ""))?;
+    let document = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+                    <SSEAlgorithm>aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>\
+                    </ServerSideEncryptionConfiguration>";
+    hospitals.send(Draft::put("/opaque", document).query("encryption", ""))?;
+    hospitals.put("/opaque/small", b"small", &[])?;
+    hospitals.put("/opaque/large", &content(6, 140_000), &[("x-amz-meta-colour", "red")])?;
+    writeln!(hospitals.manifest, "encryption\thospitals\t/opaque\taws:kms")?;
+    writeln!(hospitals.manifest, "denied\thospitals\t/papers/small")?;
+    Ok(hospitals)
+}
+
+fn pack(directory: &Path, to: &Path) -> Result<()> {
+    let names = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--sparse"];
+    let status = Command::new("tar")
+        .args(names)
+        .arg("-cf")
+        .arg(to)
+        .arg("-C")
+        .arg(directory)
+        .args(["data", "keys"])
+        .status()?;
+    if !status.success() {
+        bail!("tar ended with {status}");
+    }
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let to: PathBuf = env::args_os().nth(1).context("give the directory to write to")?.into();
+    fs::create_dir_all(&to)?;
+    let mut tuning = Tuning::default();
+    // So that parts, which count from 5 MiB otherwise, have room in a repository.
+    tuning.store.minimum_part_bytes = 1_024;
+    let server = TestServer::start_tuned(tuning, |_| {}).await?;
+    let (schools, hospitals) = (write_schools(&server)?, write_hospitals(&server)?);
+    let (_, directory) = server.stop().await?;
+    pack(directory.path(), &to.join("platform.tar"))?;
+    fs::write(to.join("manifest.tsv"), schools.manifest + &hospitals.manifest)?;
+    Ok(())
+}

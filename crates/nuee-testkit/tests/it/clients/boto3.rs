@@ -1,0 +1,190 @@
+//! boto3: scripts beside this file, of which each function is a test.
+
+use std::process::Command;
+
+use nuee_testkit::{Account, Place};
+
+use crate::clients::session::{Session, script, succeeds};
+
+/// Runs a function of a script against a server of its own.
+fn run(script_name: &str, function: &str) {
+    let session = Session::start();
+    let keys =
+        |account: &Account| format!("[\"{}\", \"{}\"]", account.access_key_id, account.secret.expose());
+    let accounts = format!(
+        "{{\"reader\": {}, \"neighbour\": {}, \"stranger\": {}}}",
+        keys(&session.create_reader()),
+        keys(session.server().owner(Place::Exams)),
+        keys(session.server().owner(Place::Hospitals)),
+    );
+    let mut command: Command = session.command("python");
+    command.arg(script("boto3/run.py")).args([script_name, function]).env("NUEE_ACCOUNTS", accounts);
+    succeeds(&mut command);
+}
+
+/// The functions of a script, each of them a test, and none of them forgotten.
+macro_rules! script {
+    ($name:ident: $($function:ident)*) => {
+        mod $name {
+            $(
+                #[test]
+                fn $function() {
+                    super::run(stringify!($name), stringify!($function));
+                }
+            )*
+
+            #[test]
+            fn every_function_of_the_script_is_a_test() {
+                let text = include_str!(concat!("boto3/", stringify!($name), ".py"));
+                let functions = text.lines().filter_map(|line| line.strip_prefix("def ")?.split('(').next());
+                let functions: Vec<_> = functions.filter(|name| !name.starts_with('_')).collect();
+                assert_eq!(functions, [$(stringify!($function)),*]);
+            }
+        }
+    };
+}
+
+script! { objects:
+    an_object_of_no_bytes_comes_back
+    an_object_of_one_byte_comes_back
+    an_object_of_five_mebibytes_and_a_byte_comes_back
+    objects_around_the_size_of_a_sealed_chunk_come_back
+    a_file_of_300_mebibytes_comes_back
+    an_object_sent_as_a_stream_comes_back
+    awkward_keys_name_objects_of_their_own
+    awkward_keys_are_copied
+    a_key_of_1025_bytes_is_too_long
+    metadata_and_content_headers_come_back
+    an_object_without_a_content_type_is_octets
+    metadata_of_more_than_two_kibibytes_is_too_large
+    an_object_that_is_put_again_is_replaced_with_its_metadata
+    ranges_give_the_bytes_that_they_name
+    a_range_beyond_the_end_is_refused
+    ranges_of_a_multipart_object_cross_its_parts
+    an_answer_carries_the_headers_that_the_request_asks_for
+    reads_under_a_condition_are_answered_by_it
+    an_object_is_created_once_under_if_none_match
+    a_deleted_object_is_gone_and_deleting_it_again_is_no_error
+    a_thousand_keys_are_deleted_at_once
+    a_quiet_batch_says_nothing_of_what_it_deleted
+    a_batch_of_1001_keys_is_malformed_and_deletes_nothing
+}
+
+script! { lists:
+    keys_are_listed_in_the_order_of_their_bytes
+    an_entry_says_what_its_object_is
+    pages_of_every_size_lead_to_the_end
+    a_delimiter_gathers_what_follows_it
+    a_page_counts_its_prefixes_too
+    a_listing_starts_after_the_key_that_is_named
+    no_key_is_listed_when_none_is_asked_for
+    a_page_has_a_thousand_keys_at_most
+    names_are_percent_encoded_when_that_is_asked_for
+    names_are_as_they_are_when_no_encoding_is_asked_for
+    a_token_that_the_server_did_not_give_is_refused
+}
+
+script! { multipart:
+    parts_make_an_object_whose_tag_is_the_md5_of_theirs
+    parts_sent_out_of_order_are_joined_in_the_order_of_their_numbers
+    a_part_sent_again_replaces_the_first
+    parts_that_the_completion_leaves_out_are_dropped
+    an_upload_of_one_part_may_be_small
+    a_part_before_the_last_has_five_mebibytes
+    a_completion_names_parts_that_exist_in_ascending_order
+    a_part_number_is_1_to_10000
+    an_upload_that_is_not_there_is_no_such_upload
+    parts_are_listed_page_by_page
+    uploads_are_listed_page_by_page
+    an_aborted_upload_is_gone
+    an_upload_under_way_does_not_show_in_its_bucket
+    a_completion_under_if_none_match_replaces_nothing
+    a_completion_whose_size_is_wrong_is_refused
+    parts_are_copied_from_objects_and_their_ranges
+    a_copied_part_whose_range_is_outside_is_refused
+    a_copied_part_has_conditions_on_its_source
+}
+
+script! { copies:
+    a_copy_in_its_bucket_has_the_content_and_the_metadata
+    a_copy_to_another_bucket_outlives_the_first
+    a_copy_may_replace_the_metadata
+    a_copy_that_keeps_the_metadata_ignores_what_comes_with_it
+    an_object_is_copied_onto_itself_to_replace_its_metadata
+    an_object_is_not_copied_onto_itself_without_a_change
+    a_copy_of_a_multipart_object_outlives_it
+    a_copy_has_conditions_on_its_source
+    a_copy_of_what_is_not_there_is_refused
+    a_large_object_is_copied_in_parts
+    nobody_copies_from_another_organisation
+}
+
+script! { checksums:
+    a_checksum_that_is_sent_is_kept_and_told
+    a_checksum_that_is_wrong_is_refused_and_nothing_is_written
+    a_checksum_that_is_malformed_is_refused
+    a_content_md5_that_is_wrong_is_refused
+    the_client_computes_a_checksum_that_is_kept
+    a_client_that_sends_no_checksum_gets_one
+    a_range_is_told_without_the_checksum_of_the_whole
+    parts_with_crc32_make_a_composite_checksum
+    parts_with_crc32c_make_a_composite_checksum
+    parts_with_sha1_make_a_composite_checksum
+    parts_with_sha256_make_a_composite_checksum
+    parts_with_crc32_make_the_checksum_of_the_whole
+    parts_with_crc32c_make_the_checksum_of_the_whole
+    parts_with_crc64nvme_make_the_checksum_of_the_whole
+    a_kind_of_checksum_that_an_algorithm_cannot_have_is_refused
+    an_upload_without_an_algorithm_has_a_checksum_of_the_whole
+    a_completion_with_the_wrong_checksum_is_refused
+    a_part_with_another_algorithm_than_its_upload_is_refused
+    a_copy_keeps_the_checksum_or_gets_the_one_that_is_asked_for
+}
+
+script! { signatures:
+    bodies_are_taken_in_every_form
+    a_checksum_in_a_trailer_is_kept
+    a_body_that_is_not_what_was_signed_is_refused
+    a_wrong_checksum_in_a_trailer_is_refused
+    a_wrong_secret_is_refused_in_every_form
+    the_client_sends_what_it_sends_over_tls
+    a_wrong_secret_is_a_signature_that_does_not_match
+    an_unknown_key_is_an_invalid_access_key_id
+    who_signs_nothing_is_denied
+    any_region_is_taken
+    version_two_signatures_are_refused
+}
+
+script! { presigned:
+    a_presigned_get_needs_no_key
+    a_presigned_get_chooses_headers_of_its_answer
+    a_presigned_put_writes
+    a_presigned_put_with_signed_headers_wants_them
+    a_presigned_put_takes_no_header_that_was_not_signed
+    a_presigned_head_describes
+    a_presigned_delete_deletes
+    a_presigned_part_is_part_of_an_upload
+    a_presigned_url_is_good_for_what_it_says
+    a_presigned_url_ends_when_it_says
+    a_presigned_url_lasts_seven_days_at_most
+    a_presigned_url_with_a_wrong_secret_is_refused
+    a_presigned_url_gives_no_more_than_its_signer_has
+}
+
+script! { buckets:
+    a_bucket_is_created_listed_and_deleted
+    buckets_are_listed_page_by_page
+    a_bucket_is_created_with_a_location
+    a_name_that_no_bucket_can_have_is_refused
+    a_bucket_that_exists_is_not_created_again
+    a_bucket_with_objects_is_not_deleted
+    what_is_not_there_is_said_to_be_missing
+    another_organisations_bucket_is_denied
+    a_reader_reads_and_writes_nothing
+    a_bucket_may_have_the_look_of_kms
+    multipart_and_copies_work_with_the_look_of_kms
+    keys_and_algorithms_that_are_not_offered_are_refused
+    buckets_are_addressed_by_host_name
+    what_is_not_offered_answers_not_implemented
+    what_a_new_bucket_does_not_have_is_said_as_s3_says_it
+}

@@ -1,0 +1,328 @@
+"""Buckets: their life, whose they are, how they are addressed, what is not offered."""
+
+import urllib.parse
+
+import botocore.exceptions
+from support import *
+
+
+def a_bucket_is_created_listed_and_deleted():
+    s3 = client()
+    for name in ("photos", "papers", "a.b-c"):
+        equal(s3.create_bucket(Bucket=name)["Location"], f"/{name}")
+    listed = s3.list_buckets()
+    equal([entry["Name"] for entry in listed["Buckets"]], ["a.b-c", "papers", "photos"])
+    equal(bool(listed["Owner"]["ID"]), True)
+    equal(s3.head_bucket(Bucket="papers")["BucketRegion"], "fr1")
+    equal(s3.get_bucket_location(Bucket="papers")["LocationConstraint"], "fr1")
+    s3.delete_bucket(Bucket="papers")
+    with refused("404", 404):
+        s3.head_bucket(Bucket="papers")
+    s3.get_waiter("bucket_not_exists").wait(Bucket="papers")
+
+
+def buckets_are_listed_page_by_page():
+    s3 = client()
+    names = [f"papers-{number}" for number in range(5)]
+    for name in [*names, "other"]:
+        bucket(s3, name)
+    pages = s3.get_paginator("list_buckets").paginate(Prefix="papers-", PaginationConfig={"PageSize": 2})
+    equal([entry["Name"] for page in pages for entry in page["Buckets"]], names)
+
+
+def a_bucket_is_created_with_a_location():
+    s3 = client()
+    s3.create_bucket(Bucket="papers", CreateBucketConfiguration={"LocationConstraint": "fr1"})
+    s3.head_bucket(Bucket="papers")
+
+
+def a_name_that_no_bucket_can_have_is_refused():
+    s3 = client()
+    s3.meta.events.unregister("before-parameter-build.s3", botocore.handlers.validate_bucket_name)
+    for name in ("ab", "Papers", "a_b", "-papers", "papers-", "a..b", "192.168.0.1", "x" * 64, "é" * 3):
+        with refused("InvalidBucketName", 400):
+            s3.create_bucket(Bucket=name)
+    equal(s3.list_buckets()["Buckets"], [])
+
+
+def a_bucket_that_exists_is_not_created_again():
+    s3 = client()
+    bucket(s3)
+    with refused("BucketAlreadyOwnedByYou", 409):
+        s3.create_bucket(Bucket="papers")
+    for account in ("neighbour", "stranger"):
+        with refused("BucketAlreadyExists", 409):
+            client(account).create_bucket(Bucket="papers")
+
+
+def a_bucket_with_objects_is_not_deleted():
+    s3 = client()
+    name = bucket(s3)
+    s3.put_object(Bucket=name, Key="a", Body=b"")
+    with refused("BucketNotEmpty", 409):
+        s3.delete_bucket(Bucket=name)
+    s3.delete_object(Bucket=name, Key="a")
+    s3.delete_bucket(Bucket=name)
+
+
+def what_is_not_there_is_said_to_be_missing():
+    s3 = client()
+    name = bucket(s3)
+    for attempt in (
+        lambda: s3.list_objects_v2(Bucket="none"),
+        lambda: s3.put_object(Bucket="none", Key="a", Body=b"text"),
+        lambda: s3.get_object(Bucket="none", Key="a"),
+        lambda: s3.delete_object(Bucket="none", Key="a"),
+        lambda: s3.delete_bucket(Bucket="none"),
+        lambda: s3.create_multipart_upload(Bucket="none", Key="a"),
+    ):
+        with refused("NoSuchBucket", 404):
+            attempt()
+    with refused("NoSuchKey", 404):
+        s3.get_object(Bucket=name, Key="none")
+    try:
+        s3.get_object(Bucket=name, Key="none")
+    except s3.exceptions.NoSuchKey as error:
+        equal(bool(error.response["ResponseMetadata"]["RequestId"]), True)
+
+
+def _attempts(s3, name):
+    upload = {"Bucket": name, "Key": "a", "UploadId": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    return {
+        "read": [
+            lambda: s3.list_objects_v2(Bucket=name),
+            lambda: s3.list_objects(Bucket=name),
+            lambda: s3.get_object(Bucket=name, Key="a"),
+            lambda: s3.get_bucket_location(Bucket=name),
+        ],
+        "beyond a reader": [
+            lambda: s3.get_bucket_encryption(Bucket=name),
+            lambda: s3.put_object(Bucket=name, Key="a", Body=b"other"),
+            lambda: s3.delete_object(Bucket=name, Key="a"),
+            lambda: s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "a"}]}),
+            lambda: s3.copy_object(Bucket=name, Key="b", CopySource={"Bucket": name, "Key": "a"}),
+            lambda: s3.create_multipart_upload(Bucket=name, Key="a"),
+            lambda: s3.upload_part(**upload, PartNumber=1, Body=b""),
+            lambda: s3.abort_multipart_upload(**upload),
+            lambda: s3.delete_bucket(Bucket=name),
+            lambda: s3.put_bucket_encryption(
+                Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]}
+            ),
+            lambda: s3.delete_bucket_encryption(Bucket=name),
+        ],
+    }
+
+
+def another_organisations_bucket_is_denied():
+    s3 = client()
+    name = bucket(s3)
+    s3.put_object(Bucket=name, Key="a", Body=b"text")
+    for account in ("stranger", "neighbour"):
+        other = client(account)
+        equal(other.list_buckets()["Buckets"], [])
+        for attempts in _attempts(other, name).values():
+            for attempt in attempts:
+                with refused("AccessDenied", 403):
+                    attempt()
+        with refused("403", 403):
+            other.head_bucket(Bucket=name)
+        with refused("403", 403):
+            other.head_object(Bucket=name, Key="a")
+    equal(read(s3, name, "a"), b"text")
+
+
+def a_reader_reads_and_writes_nothing():
+    s3, reader = client(), client("reader")
+    name = bucket(s3)
+    s3.put_object(Bucket=name, Key="a", Body=b"text")
+    attempts = _attempts(reader, name)
+    for attempt in attempts["read"]:
+        attempt()
+    for attempt in attempts["beyond a reader"]:
+        with refused("AccessDenied", 403):
+            attempt()
+    with refused("AccessDenied", 403):
+        reader.create_bucket(Bucket="other")
+    equal(read(s3, name, "a"), b"text")
+
+
+def _algorithm(s3, name):
+    (rule,) = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+    return rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+
+
+def _choose(s3, name, algorithm):
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+
+def a_bucket_may_have_the_look_of_kms():
+    s3 = client()
+    name = bucket(s3)
+    equal(_algorithm(s3, name), "AES256")
+    plain = s3.put_object(Bucket=name, Key="before", Body=b"text")
+    equal(plain["ServerSideEncryption"], "AES256")
+    _choose(s3, name, "aws:kms")
+    equal(_algorithm(s3, name), "aws:kms")
+    for size in (0, 1, PART + 1):
+        sent = content(size)
+        put = s3.put_object(Bucket=name, Key="a", Body=sent)
+        equal(put["ServerSideEncryption"], "aws:kms")
+        # A tag that is no MD5 has a dash, so that no client takes it for one.
+        equal("-" in put["ETag"], True)
+        equal(s3.head_object(Bucket=name, Key="a")["ETag"], put["ETag"])
+        equal(read(s3, name, "a") == sent, True)
+    again = s3.put_object(Bucket=name, Key="a", Body=content(PART + 1))
+    equal(again["ETag"] != put["ETag"], True)
+    s3.delete_bucket_encryption(Bucket=name)
+    equal(_algorithm(s3, name), "AES256")
+    equal(s3.put_object(Bucket=name, Key="after", Body=b"text")["ETag"], plain["ETag"])
+
+
+def multipart_and_copies_work_with_the_look_of_kms():
+    s3 = client()
+    name = bucket(s3)
+    _choose(s3, name, "aws:kms")
+    upload = {"Bucket": name, "Key": "a"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    parts = []
+    for number, body in [(1, content(PART)), (2, b"end")]:
+        parts.append({"PartNumber": number, "ETag": s3.upload_part(**upload, PartNumber=number, Body=body)["ETag"]})
+    done = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    equal("-" in done["ETag"], True)
+    s3.copy_object(Bucket=name, Key="b", CopySource={"Bucket": name, "Key": "a"})
+    equal(read(s3, name, "b") == content(PART) + b"end", True)
+    equal(s3.head_object(Bucket=name, Key="b", IfMatch=s3.head_object(Bucket=name, Key="b")["ETag"])["ContentLength"], PART + 3)
+
+
+def keys_and_algorithms_that_are_not_offered_are_refused():
+    s3 = client()
+    name = bucket(s3)
+    for default in (
+        {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/mine"},
+        {"SSEAlgorithm": "aws:kms:dsse"},
+    ):
+        rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+        with refused("NotImplemented", 501):
+            s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=rules)
+    with refused("NotImplemented", 501):
+        s3.put_object(Bucket=name, Key="a", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId="mine")
+    equal(_algorithm(s3, name), "AES256")
+
+
+def buckets_are_addressed_by_host_name():
+    resolve_localhost()
+    port = urllib.parse.urlsplit(ENDPOINT).port
+    s3 = client(endpoint_url=f"http://s3.localhost:{port}", config={"s3": {"addressing_style": "virtual"}})
+    name = bucket(s3)
+    hosts = []
+    s3.meta.events.register("before-send.s3", lambda request, **_: hosts.append(request.url.split("/")[2]))
+    for key in AWKWARD_KEYS:
+        s3.put_object(Bucket=name, Key=key, Body=key.encode())
+        equal(read(s3, name, key), key.encode())
+    equal(set(hosts), {f"papers.s3.localhost:{port}"})
+    s3.copy_object(Bucket=name, Key="copy", CopySource={"Bucket": name, "Key": "~"})
+    equal(s3.list_objects_v2(Bucket=name)["KeyCount"], len(AWKWARD_KEYS) + 1)
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "été à la plage.txt"})
+    equal(fetch("GET", url)[2], "été à la plage.txt".encode())
+    # The same bucket, in the path.
+    equal(read(client(), name, "~"), b"~")
+    keys = [{"Key": entry["Key"]} for entry in s3.list_objects_v2(Bucket=name)["Contents"]]
+    for key in keys:
+        s3.delete_object(Bucket=name, **key)
+    s3.delete_bucket(Bucket=name)
+
+
+def what_is_not_offered_answers_not_implemented():
+    s3 = client()
+    name = bucket(s3)
+    s3.put_object(Bucket=name, Key="a", Body=b"text")
+    enabled = {"Status": "Enabled"}
+    lifecycle = {"Rules": [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]}
+    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    cors = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
+    attempts = [
+        lambda: s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=enabled),
+        lambda: s3.put_object_lock_configuration(
+            Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+        ),
+        lambda: s3.put_object_retention(Bucket=name, Key="a", Retention={"Mode": "GOVERNANCE"}),
+        lambda: s3.put_object_legal_hold(Bucket=name, Key="a", LegalHold={"Status": "ON"}),
+        lambda: s3.put_bucket_policy(Bucket=name, Policy="{}"),
+        lambda: s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=lifecycle),
+        lambda: s3.put_bucket_cors(Bucket=name, CORSConfiguration=cors),
+        lambda: s3.put_bucket_tagging(Bucket=name, Tagging=tags),
+        lambda: s3.put_object_tagging(Bucket=name, Key="a", Tagging=tags),
+        lambda: s3.put_bucket_acl(Bucket=name, ACL="public-read"),
+        lambda: s3.put_object_acl(Bucket=name, Key="a", ACL="public-read"),
+        lambda: s3.put_public_access_block(
+            Bucket=name, PublicAccessBlockConfiguration={"BlockPublicAcls": True}
+        ),
+        lambda: s3.list_object_versions(Bucket=name),
+        lambda: s3.get_object_attributes(Bucket=name, Key="a", ObjectAttributes=["ETag"]),
+        lambda: s3.restore_object(Bucket=name, Key="a"),
+        lambda: s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True),
+        lambda: s3.create_bucket(Bucket="public", ACL="public-read"),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", Tagging="a=b"),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", ACL="public-read"),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", StorageClass="GLACIER"),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", WebsiteRedirectLocation="/a"),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", ObjectLockLegalHoldStatus="ON"),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", IfMatch='"x"'),
+        lambda: s3.get_object(Bucket=name, Key="a", VersionId="x"),
+        lambda: s3.delete_object(Bucket=name, Key="a", VersionId="x"),
+        lambda: s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "a", "VersionId": "x"}]}),
+        lambda: s3.put_object(
+            Bucket=name, Key="b", Body=b"", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32
+        ),
+    ]
+    for number, attempt in enumerate(attempts):
+        try:
+            with refused("NotImplemented", 501):
+                attempt()
+        except AssertionError as error:
+            raise AssertionError(f"attempt {number}: {error}") from error
+    equal([entry["Name"] for entry in s3.list_buckets()["Buckets"]], [name])
+    equal([entry["Key"] for entry in s3.list_objects_v2(Bucket=name)["Contents"]], ["a"])
+
+
+def what_a_new_bucket_does_not_have_is_said_as_s3_says_it():
+    s3 = client()
+    name = bucket(s3)
+    s3.put_object(Bucket=name, Key="a", Body=b"")
+    absent = {
+        "get_bucket_policy": "NoSuchBucketPolicy",
+        "get_bucket_cors": "NoSuchCORSConfiguration",
+        "get_bucket_lifecycle_configuration": "NoSuchLifecycleConfiguration",
+        "get_bucket_replication": "ReplicationConfigurationNotFoundError",
+        "get_bucket_tagging": "NoSuchTagSet",
+        "get_bucket_website": "NoSuchWebsiteConfiguration",
+        "get_object_lock_configuration": "ObjectLockConfigurationNotFoundError",
+        "get_bucket_policy_status": "NoSuchBucketPolicy",
+        "get_public_access_block": "NoSuchPublicAccessBlockConfiguration",
+    }
+    for operation, code in absent.items():
+        with refused(code, 404):
+            getattr(s3, operation)(Bucket=name)
+    for operation, field in {
+        "get_bucket_versioning": "Status",
+        "get_bucket_accelerate_configuration": "Status",
+        "get_bucket_logging": "LoggingEnabled",
+        "get_bucket_notification_configuration": "QueueConfigurations",
+    }.items():
+        equal((operation, field in getattr(s3, operation)(Bucket=name)), (operation, False))
+    equal(s3.get_bucket_request_payment(Bucket=name)["Payer"], "BucketOwner")
+    (rule,) = s3.get_bucket_ownership_controls(Bucket=name)["OwnershipControls"]["Rules"]
+    equal(rule["ObjectOwnership"], "BucketOwnerEnforced")
+    for acl in (s3.get_bucket_acl(Bucket=name), s3.get_object_acl(Bucket=name, Key="a")):
+        (grant,) = acl["Grants"]
+        equal((grant["Permission"], grant["Grantee"]["ID"]), ("FULL_CONTROL", acl["Owner"]["ID"]))
+    equal(s3.get_object_tagging(Bucket=name, Key="a")["TagSet"], [])
+    with refused("NoSuchKey", 404):
+        s3.get_object_tagging(Bucket=name, Key="none")
+    with refused("NoSuchBucket", 404):
+        s3.get_bucket_policy(Bucket="none")
+    for operation in [*absent, "get_bucket_versioning", "get_bucket_acl"]:
+        with refused("AccessDenied", 403):
+            getattr(client("stranger"), operation)(Bucket=name)

@@ -1,0 +1,157 @@
+//! A server of one test's own, and clients' programs that know it and nothing else.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use nuee_base::Role;
+use nuee_testkit::{Account, Place, TestServer};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A running server, and a directory for files and the clients' settings.
+pub(crate) struct Session {
+    runtime: Runtime,
+    server: Option<TestServer>,
+    directory: TempDir,
+}
+
+impl Session {
+    pub(crate) fn start() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let server = runtime.block_on(TestServer::start()).unwrap();
+        Self { runtime, server: Some(server), directory: TempDir::new().unwrap() }
+    }
+
+    pub(crate) fn server(&self) -> &TestServer {
+        self.server.as_ref().unwrap()
+    }
+
+    /// The owner that the clients act as.
+    pub(crate) fn owner(&self) -> &Account {
+        self.server().owner(Place::Schools)
+    }
+
+    /// Makes an account that may only read what the owner has.
+    pub(crate) fn create_reader(&self) -> Account {
+        self.runtime.block_on(self.server().create_account(Place::Schools, Role::Reader, None)).unwrap()
+    }
+
+    /// The address and port of S3.
+    pub(crate) fn authority(&self) -> String {
+        self.server().endpoint().strip_prefix("http://").unwrap().to_owned()
+    }
+
+    /// A file or directory of the test, which need not exist.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A program of a client, with settings that lead to this server.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(clients_program(program));
+        let owner = self.owner();
+        command.current_dir(self.directory.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.directory.path());
+        command.env("LANG", "C.UTF-8").env("TZ", "UTC");
+        command.env("AWS_ENDPOINT_URL", self.server().endpoint()).env("AWS_DEFAULT_REGION", "fr1");
+        command.env("AWS_ACCESS_KEY_ID", owner.access_key_id.to_string());
+        command.env("AWS_SECRET_ACCESS_KEY", owner.secret.expose());
+        // A second attempt would hide what went wrong with the first.
+        command.env("AWS_MAX_ATTEMPTS", "1").env("AWS_EC2_METADATA_DISABLED", "true");
+        // Scripts are imported from the checkout, which tests do not write to.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// Has a client in Python resolve `*.localhost`, which not every machine does.
+    pub(crate) fn resolve_localhost(command: &mut Command) -> &mut Command {
+        command.env("PYTHONPATH", script("resolver"))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let stopped = self.server.take().map(|server| self.runtime.block_on(server.stop()));
+        if !std::thread::panicking() {
+            stopped.unwrap().expect("a server stops cleanly");
+        }
+    }
+}
+
+/// A file beside this one.
+pub(crate) fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients").join(name)
+}
+
+fn clients_program(program: &str) -> PathBuf {
+    if matches!(program, "rclone" | "bash") {
+        return program.into();
+    }
+    clients_directory().join(program)
+}
+
+/// Where the clients are that `cargo xtask test` installed.
+pub(crate) fn clients_directory() -> PathBuf {
+    let directory = std::env::var_os("NUEE_CLIENTS").expect(
+        "NUEE_CLIENTS does not say where the S3 clients are: run `cargo xtask test`, which installs them",
+    );
+    directory.into()
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| {
+        panic!(
+            "{command:?} could not be started ({error}): run `cargo xtask test`, which installs the clients"
+        )
+    })
+}
+
+fn told(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{}\n{out}\n{err}", output.status)
+}
+
+/// Runs a program to its successful end; gives what it printed.
+pub(crate) fn succeeds(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(output.status.success(), "{command:?}: {}", told(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// As [`succeeds`], but gives what it printed to standard error too.
+pub(crate) fn succeeds_telling(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(output.status.success(), "{command:?}: {}", told(&output));
+    told(&output)
+}
+
+/// Runs a program to its failure; gives what it printed.
+pub(crate) fn fails(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(!output.status.success(), "{command:?} succeeded: {}", told(&output));
+    told(&output)
+}
+
+/// `GET`s a URL with nothing but HTTP; gives the status and the body.
+pub(crate) fn fetch(url: &str) -> (u16, Vec<u8>) {
+    let (authority, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(authority).unwrap();
+    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+    (status, answer.split_off(end + 4))
+}
+
+/// Waits until no other test moves a large file: on a small machine two at once only slow each other down.
+pub(crate) fn alone_with_large_files() -> File {
+    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("large-files.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}

@@ -1,0 +1,20 @@
+//! The whole server, as those outside see it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::format_collect,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; patterns of bytes wrap, digests are short, and figures are printed"
+)]
+
+mod bad_input;
+mod canaries;
+mod clients;
+mod disk_full;
+mod io_errors;
+mod kept_data;
+mod memory;
+mod slow_clients;

@@ -1,0 +1,277 @@
+//! Administration: what an operator asks of a platform, and what comes back.
+//!
+//! A [`Request`] is a value, so that it can be carried out here or sent to the server that has the data directory open;
+//! [`Administration::execute`] does it in either place. Whoever can send one is the operator: the socket checks its
+//! peer, and the data directory belongs to its owner.
+//!
+//! Deliberately absent: objects. An operator does not see what tenants store.
+
+mod execute;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use nuee_base::{AccessKeyId, Role, Secret, Slug, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use execute::Administration;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How the platform stands.
+    Status,
+    /// Make a service account and its access key.
+    CreateServiceAccount {
+        /// The project it acts in.
+        place: Place,
+        /// Its name, unique in the project.
+        #[serde(with = "crate::text")]
+        name: Slug,
+        /// What it may do there.
+        #[serde(with = "crate::text")]
+        role: Role,
+    },
+    /// List the service accounts of a project.
+    ListServiceAccounts {
+        /// The project.
+        place: Place,
+    },
+    /// Revoke a service account: its access keys stop to work at once.
+    RevokeServiceAccount {
+        /// The project it acts in.
+        place: Place,
+        /// Its name.
+        #[serde(with = "crate::text")]
+        name: Slug,
+    },
+    /// Make an organisation and its key.
+    CreateOrganisation {
+        /// Its name, unique on the platform.
+        #[serde(with = "crate::text")]
+        name: Slug,
+    },
+    /// List the organisations.
+    ListOrganisations,
+    /// Make a project in an organisation.
+    CreateProject {
+        /// The organisation.
+        #[serde(with = "crate::text")]
+        organisation: Slug,
+        /// Its name, unique in the organisation.
+        #[serde(with = "crate::text")]
+        name: Slug,
+    },
+    /// List the projects of an organisation.
+    ListProjects {
+        /// The organisation.
+        #[serde(with = "crate::text")]
+        organisation: Slug,
+    },
+    /// Check everything that is stored.
+    Verify {
+        /// Whether every byte is read, or only that everything is there.
+        content: bool,
+    },
+    /// Make a new version of keys.
+    RotateKeys {
+        /// The project whose key it is; none for every project.
+        place: Option<Place>,
+    },
+}
+
+/// A project, by its names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The organisation.
+    #[serde(with = "crate::text")]
+    pub organisation: Slug,
+    /// The project.
+    #[serde(with = "crate::text")]
+    pub project: Slug,
+}
+
+/// What comes back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// How the platform stands.
+    Status(Status),
+    /// A service account was made.
+    ServiceAccountCreated {
+        /// The account.
+        account: ServiceAccount,
+        /// The secret of its access key, which is not shown again.
+        #[serde(with = "crate::text::secret")]
+        secret_access_key: Secret,
+    },
+    /// The service accounts of a project.
+    ServiceAccounts {
+        /// By name.
+        accounts: Vec<ServiceAccount>,
+    },
+    /// A service account was revoked.
+    ServiceAccountRevoked,
+    /// An organisation was made.
+    OrganisationCreated(Organisation),
+    /// The organisations.
+    Organisations {
+        /// By name.
+        organisations: Vec<Organisation>,
+    },
+    /// A project was made.
+    ProjectCreated(Project),
+    /// The projects of an organisation.
+    Projects {
+        /// By name.
+        projects: Vec<Project>,
+    },
+    /// What a verification found.
+    Verified(Verified),
+    /// Keys were rotated.
+    KeysRotated {
+        /// Projects whose key has a new version.
+        projects: usize,
+        /// Data keys that were wrapped anew.
+        data_keys: usize,
+    },
+}
+
+/// How a platform stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of this program.
+    pub version: String,
+    /// The id of the instance.
+    pub instance: String,
+    /// Where the data is.
+    pub data_dir: PathBuf,
+    /// Where the keys are.
+    pub key_dir: PathBuf,
+    /// The server that answers; none when none runs.
+    pub server: Option<Serving>,
+    /// Files that hold many small blobs.
+    pub segments: usize,
+    /// Bytes in them that are in use.
+    pub live_bytes: u64,
+    /// Bytes in them that nothing uses any more, to be had back.
+    pub dead_bytes: u64,
+    /// Bytes that the disk still takes.
+    pub free_bytes: u64,
+}
+
+/// A running server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Serving {
+    /// Its process.
+    pub pid: u32,
+    /// Where it speaks S3.
+    pub listen: SocketAddr,
+    /// Where it tells health and metrics.
+    pub admin_listen: SocketAddr,
+    /// Since when it runs (RFC 3339).
+    pub started_at: String,
+}
+
+/// A service account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServiceAccount {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// What it may do.
+    pub role: String,
+    /// The public halves of its access keys; none once it is revoked.
+    pub access_key_ids: Vec<String>,
+    /// When it was made (RFC 3339).
+    pub created_at: String,
+    /// When it was revoked (RFC 3339).
+    pub revoked_at: Option<String>,
+}
+
+impl ServiceAccount {
+    fn new(account: &nuee_tenancy::ServiceAccount, keys: &[AccessKeyId]) -> Self {
+        Self {
+            name: account.name.to_string(),
+            id: account.id.to_string(),
+            role: account.role.to_string(),
+            access_key_ids: keys.iter().map(ToString::to_string).collect(),
+            created_at: account.created_at.to_string(),
+            revoked_at: account.revoked_at.as_ref().map(Timestamp::to_string),
+        }
+    }
+}
+
+/// An organisation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Organisation {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// When it was made (RFC 3339).
+    pub created_at: String,
+}
+
+impl From<&nuee_tenancy::Organisation> for Organisation {
+    fn from(from: &nuee_tenancy::Organisation) -> Self {
+        Self { name: from.name.to_string(), id: from.id.to_string(), created_at: from.created_at.to_string() }
+    }
+}
+
+/// A project.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// When it was made (RFC 3339).
+    pub created_at: String,
+}
+
+impl From<&nuee_tenancy::Project> for Project {
+    fn from(from: &nuee_tenancy::Project) -> Self {
+        Self { name: from.name.to_string(), id: from.id.to_string(), created_at: from.created_at.to_string() }
+    }
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verified {
+    /// Buckets.
+    pub buckets: u64,
+    /// Objects.
+    pub objects: u64,
+    /// Blobs that objects and uploads use.
+    pub blobs: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Blobs that nothing uses: harmless, left by a crash.
+    pub orphans: u64,
+    /// How many things are not as they should be.
+    pub damaged: u64,
+    /// The first of them.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Finding {
+    /// What it is about.
+    pub what: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// How far a long request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Objects checked.
+    pub objects: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Things that are not as they should be.
+    pub damaged: u64,
+}

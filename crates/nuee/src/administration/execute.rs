@@ -1,0 +1,165 @@
+//! Carrying out what is asked: one decision, one call of the layer below, one conversion.
+
+use anyhow::{Context as _, Result};
+use nuee_access::{Action, Permit, Resource};
+use nuee_base::{Context, Slug};
+use nuee_store::VerifyReport;
+use tokio::task::spawn_blocking;
+
+use super::{
+    Finding, Organisation, Place, Progress, Project, Reply, Request, ServiceAccount, Serving, Status,
+    Verified,
+};
+use crate::Platform;
+
+/// Carries out requests on a platform.
+#[derive(Clone)]
+pub struct Administration {
+    platform: Platform,
+    serving: Option<Serving>,
+}
+
+impl Administration {
+    /// Administration of this platform, on behalf of its operator; `serving` tells of the server that runs on it.
+    #[must_use]
+    pub fn new(platform: Platform, serving: Option<Serving>) -> Self {
+        Self { platform, serving }
+    }
+
+    /// Carries out one request. `progress` is called now and then while it takes long.
+    pub async fn execute(
+        &self,
+        request: Request,
+        progress: impl Fn(Progress) + Send + Sync,
+    ) -> Result<Reply> {
+        match request {
+            Request::Status => self.status().await,
+            Request::CreateServiceAccount { place, name, role } => {
+                let (context, permit) = self.permit_in(&place, Action::CreateServiceAccount)?;
+                let tenancy = self.platform.tenancy();
+                let (account, key) = tenancy.create_service_account(&context, &permit, name, role).await?;
+                let account = ServiceAccount::new(&account, &[key.id]);
+                Ok(Reply::ServiceAccountCreated { account, secret_access_key: key.secret })
+            }
+            Request::ListServiceAccounts { place } => {
+                let (_, permit) = self.permit_in(&place, Action::ListServiceAccounts)?;
+                let accounts = self.platform.tenancy().service_accounts(&permit)?;
+                let show = |(account, keys): &(_, Vec<_>)| ServiceAccount::new(account, keys);
+                Ok(Reply::ServiceAccounts { accounts: accounts.iter().map(show).collect() })
+            }
+            Request::RevokeServiceAccount { place, name } => {
+                let (context, permit) = self.permit_in(&place, Action::RevokeServiceAccount)?;
+                self.platform.tenancy().revoke_service_account(&context, &permit, &name).await?;
+                Ok(Reply::ServiceAccountRevoked)
+            }
+            Request::CreateOrganisation { name } => {
+                let (context, permit) = self.permit(Action::CreateOrganisation, Resource::Platform)?;
+                let made = self.platform.tenancy().create_organisation(&context, &permit, name).await?;
+                Ok(Reply::OrganisationCreated((&made).into()))
+            }
+            Request::ListOrganisations => {
+                let organisations = self.organisations()?.iter().map(Organisation::from).collect();
+                Ok(Reply::Organisations { organisations })
+            }
+            Request::CreateProject { organisation, name } => {
+                let organisation = Resource::Organisation(self.organisation(&organisation)?.id);
+                let (context, permit) = self.permit(Action::CreateProject, organisation)?;
+                let made = self.platform.tenancy().create_project(&context, &permit, name).await?;
+                Ok(Reply::ProjectCreated((&made).into()))
+            }
+            Request::ListProjects { organisation } => {
+                let organisation = self.organisation(&organisation)?;
+                let projects = self.projects(&organisation)?.iter().map(Project::from).collect();
+                Ok(Reply::Projects { projects })
+            }
+            Request::Verify { content } => self.verify(content, progress).await,
+            Request::RotateKeys { place } => self.rotate(place).await,
+        }
+    }
+
+    fn permit(&self, action: Action, resource: Resource) -> Result<(Context, Permit)> {
+        let context = self.platform.operator();
+        let permit = self.platform.decider().decide(&context, action, resource)?;
+        Ok((context, permit))
+    }
+
+    fn permit_in(&self, place: &Place, action: Action) -> Result<(Context, Permit)> {
+        self.permit(action, self.project(place)?.resource())
+    }
+
+    fn organisations(&self) -> Result<Vec<nuee_tenancy::Organisation>> {
+        let (_, permit) = self.permit(Action::ListOrganisations, Resource::Platform)?;
+        Ok(self.platform.tenancy().organisations(&permit)?)
+    }
+
+    fn organisation(&self, name: &Slug) -> Result<nuee_tenancy::Organisation> {
+        let found = self.organisations()?.into_iter().find(|organisation| organisation.name == *name);
+        found.with_context(|| format!("there is no organisation {name}: `nuee organisation list` shows them"))
+    }
+
+    fn projects(&self, organisation: &nuee_tenancy::Organisation) -> Result<Vec<nuee_tenancy::Project>> {
+        let (_, permit) = self.permit(Action::ListProjects, Resource::Organisation(organisation.id))?;
+        Ok(self.platform.tenancy().projects(&permit)?)
+    }
+
+    fn project(&self, place: &Place) -> Result<nuee_tenancy::Project> {
+        let Place { organisation, project } = place;
+        let projects = self.projects(&self.organisation(organisation)?)?;
+        projects.into_iter().find(|each| each.name == *project).with_context(|| {
+            format!(
+                "there is no project {project} in organisation {organisation}: `nuee project list --organisation \
+                 {organisation}` shows them"
+            )
+        })
+    }
+
+    async fn status(&self) -> Result<Reply> {
+        let site = self.platform.site().clone();
+        let usage = spawn_blocking(move || site.usage()).await??;
+        Ok(Reply::Status(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.platform.instance().to_string(),
+            data_dir: self.platform.data_directory().to_path_buf(),
+            key_dir: self.platform.key_directory(),
+            server: self.serving.clone(),
+            segments: usage.segments,
+            live_bytes: usage.live_bytes,
+            dead_bytes: usage.dead_bytes,
+            free_bytes: usage.free_bytes,
+        }))
+    }
+
+    async fn verify(&self, content: bool, progress: impl Fn(Progress) + Send + Sync) -> Result<Reply> {
+        let (_, permit) = self.permit(Action::Verify, Resource::Platform)?;
+        let tell = |seen: &VerifyReport| {
+            progress(Progress { objects: seen.objects, bytes: seen.bytes, damaged: seen.damaged });
+        };
+        let report = self.platform.store().verify(&permit, content, tell).await?;
+        let finding = |finding: nuee_store::Finding| Finding { what: finding.what, detail: finding.detail };
+        Ok(Reply::Verified(Verified {
+            buckets: report.buckets,
+            objects: report.objects,
+            blobs: report.blobs,
+            bytes: report.bytes,
+            orphans: report.orphans,
+            damaged: report.damaged,
+            findings: report.findings.into_iter().map(finding).collect(),
+        }))
+    }
+
+    async fn rotate(&self, place: Option<Place>) -> Result<Reply> {
+        let projects = if let Some(place) = place {
+            vec![self.project(&place)?]
+        } else {
+            let of_each: Result<Vec<_>> =
+                self.organisations()?.iter().map(|each| self.projects(each)).collect();
+            of_each?.into_iter().flatten().collect()
+        };
+        let mut data_keys = 0;
+        for project in &projects {
+            let (context, permit) = self.permit(Action::RotateKey, project.resource())?;
+            data_keys += self.platform.store().rotate_project_key(&context, &permit).await?;
+        }
+        Ok(Reply::KeysRotated { projects: projects.len(), data_keys })
+    }
+}

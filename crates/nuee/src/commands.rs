@@ -1,0 +1,169 @@
+//! The command line.
+
+mod administer;
+mod config;
+mod key;
+mod start;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use rustix::fs::Mode;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::settings::{self, Settings, Source};
+
+/// Stores objects for S3 clients on this machine: sealed at rest, durable before acknowledged.
+#[derive(Debug, Parser)]
+#[command(name = "nuee", version, arg_required_else_help = true, propagate_version = true)]
+#[command(after_help = "Begin with `nuee up`. Settings: `nuee config show`.")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Which platform a command is about.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Platform")]
+struct Common {
+    /// Directory of the data [default: `$XDG_DATA_HOME/nuee` or `~/.local/share/nuee`]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Directory of the keys, never inside the data directory
+    /// [default: where they were last, at first `$XDG_STATE_HOME/nuee/keys/INSTANCE` or `~/.local/state/nuee/keys/INSTANCE`]
+    #[arg(long, global = true, value_name = "DIR")]
+    key_dir: Option<PathBuf>,
+    /// File of settings [default: nuee.toml in the working directory, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "NUEE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Common {
+    /// The settings that are in effect.
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = settings::load(&Source::of_process(self.config.clone()))?;
+        if let Some(data_dir) = &self.data_dir {
+            settings.storage.data_dir = Some(data_dir.clone());
+        }
+        if let Some(key_dir) = &self.key_dir {
+            settings.storage.key_dir = Some(key_dir.clone());
+        }
+        Ok(settings)
+    }
+
+    /// The same options, for a command that somebody is told to run.
+    fn repeated(&self) -> String {
+        let options = [("--config", &self.config), ("--data-dir", &self.data_dir)];
+        let mut text = String::new();
+        for (name, value) in options {
+            if let Some(value) = value {
+                text.extend([" ", name, " ", &value.display().to_string()]);
+            }
+        }
+        text
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start; the first time, make a platform and print the settings for clients
+    Up(start::Up),
+    /// Start what exists already, as a service does
+    Serve(start::Serve),
+    /// Tell how the platform stands
+    Status(administer::Output),
+    /// Make, list and revoke the accounts that S3 clients use
+    #[command(subcommand)]
+    ServiceAccount(administer::ServiceAccountCommand),
+    /// Make and list organisations
+    #[command(subcommand)]
+    Organisation(administer::OrganisationCommand),
+    /// Make and list the projects of an organisation
+    #[command(subcommand)]
+    Project(administer::ProjectCommand),
+    /// Keep copies of the keys, bring them back, make new versions
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Check everything that is stored: rows, keys, blobs and checksums. Fails if anything is damaged
+    Verify(administer::Verify),
+    /// Check and show settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let CommandLine { command, common } = CommandLine::parse();
+    // What this program writes is for its owner alone, wherever the directory is.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let outcome = match command {
+        Command::Up(up) => start::up(&up, &common),
+        Command::Serve(serve) => start::serve(&serve, &common),
+        Command::Status(output) => administer::status(output, &common),
+        Command::ServiceAccount(command) => administer::service_account(command, &common),
+        Command::Organisation(command) => administer::organisation(command, &common),
+        Command::Project(command) => administer::project(command, &common),
+        Command::Key(command) => key::run(command, &common),
+        Command::Verify(verify) => administer::verify(&verify, &common),
+        Command::Config(command) => config::run(&command, &common),
+    };
+    outcome.unwrap_or_else(|error| {
+        // Nothing is left to be done where standard error is closed.
+        let _ = writeln!(io::stderr(), "nuee: {}", explain(&error));
+        ExitCode::FAILURE
+    })
+}
+
+/// An error and its causes, without those that the text before tells already.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+/// Prints to standard output. Whoever has closed it wants no more: that is not an error.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot print"),
+        _ => Ok(()),
+    }
+}
+
+fn runtime() -> Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    let built = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    built.context("cannot start threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("inner").context("outer: inner").context("first");
+        assert_eq!(explain(&error), "first: outer: inner");
+    }
+}

@@ -1,0 +1,369 @@
+//! Commands that administer a platform: sent to the server that runs on it, or carried out here when none runs.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal, Write as _},
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use nuee_base::{Environment, Role, Slug};
+
+use super::{Common, print, runtime};
+use crate::{
+    Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
+    administration::{Place, ServiceAccount, Status, Verified},
+    data_directory::holds_data,
+    first_start, logging,
+    settings::Settings,
+    socket,
+};
+
+/// Objects between two lines of progress where there is no terminal.
+const OBJECTS_PER_LINE: u64 = 100_000;
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Output {
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A project, by its names.
+#[derive(Debug, Args)]
+pub(super) struct PlaceOptions {
+    /// Organisation
+    #[arg(long, default_value = "local")]
+    organisation: Slug,
+    /// Project
+    #[arg(long, default_value = "default")]
+    project: Slug,
+}
+
+impl From<PlaceOptions> for Place {
+    fn from(options: PlaceOptions) -> Self {
+        Self { organisation: options.organisation, project: options.project }
+    }
+}
+
+/// `nuee service-account …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceAccountCommand {
+    /// Make a service account; its secret is printed once
+    Create {
+        /// Its name, unique in the project
+        name: Slug,
+        /// What it may do: owner, maintainer, developer, reader or auditor
+        #[arg(long, default_value = "developer")]
+        role: Role,
+        #[command(flatten)]
+        place: PlaceOptions,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the service accounts of a project
+    List {
+        #[command(flatten)]
+        place: PlaceOptions,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Revoke a service account: its access keys stop to work at once, and for ever
+    Revoke {
+        /// Its name
+        name: Slug,
+        #[command(flatten)]
+        place: PlaceOptions,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `nuee organisation …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum OrganisationCommand {
+    /// Make an organisation, with a key of its own
+    Create {
+        /// Its name, unique on the platform
+        name: Slug,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the organisations
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `nuee project …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum ProjectCommand {
+    /// Make a project in an organisation
+    Create {
+        /// Its name, unique in the organisation
+        name: Slug,
+        /// Organisation
+        #[arg(long, default_value = "local")]
+        organisation: Slug,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the projects of an organisation
+    List {
+        /// Organisation
+        #[arg(long, default_value = "local")]
+        organisation: Slug,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `nuee verify`.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Look only whether everything is there, and do not read every byte
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Runs `nuee status`.
+pub(super) fn status(output: Output, common: &Common) -> Result<ExitCode> {
+    run(Request::Status, output, common)
+}
+
+/// Runs `nuee service-account …`.
+pub(super) fn service_account(command: ServiceAccountCommand, common: &Common) -> Result<ExitCode> {
+    match command {
+        ServiceAccountCommand::Create { name, role, place, output } => {
+            run(Request::CreateServiceAccount { place: place.into(), name, role }, output, common)
+        }
+        ServiceAccountCommand::List { place, output } => {
+            run(Request::ListServiceAccounts { place: place.into() }, output, common)
+        }
+        ServiceAccountCommand::Revoke { name, place, output } => {
+            run(Request::RevokeServiceAccount { place: place.into(), name }, output, common)
+        }
+    }
+}
+
+/// Runs `nuee organisation …`.
+pub(super) fn organisation(command: OrganisationCommand, common: &Common) -> Result<ExitCode> {
+    match command {
+        OrganisationCommand::Create { name, output } => {
+            run(Request::CreateOrganisation { name }, output, common)
+        }
+        OrganisationCommand::List { output } => run(Request::ListOrganisations, output, common),
+    }
+}
+
+/// Runs `nuee project …`.
+pub(super) fn project(command: ProjectCommand, common: &Common) -> Result<ExitCode> {
+    match command {
+        ProjectCommand::Create { name, organisation, output } => {
+            run(Request::CreateProject { organisation, name }, output, common)
+        }
+        ProjectCommand::List { organisation, output } => {
+            run(Request::ListProjects { organisation }, output, common)
+        }
+    }
+}
+
+/// Runs `nuee verify`.
+pub(super) fn verify(verify: &Verify, common: &Common) -> Result<ExitCode> {
+    run(Request::Verify { content: !verify.quick }, verify.output, common)
+}
+
+/// Has a request carried out, and prints what comes back.
+pub(super) fn run(request: Request, output: Output, common: &Common) -> Result<ExitCode> {
+    let settings = common.settings()?;
+    logging::start(&settings)?;
+    let runtime = runtime()?;
+    let reply = runtime.block_on(carry_out(request, &settings, show_progress))?;
+    let text = if output.json {
+        format!("{}\n", serde_json::to_string_pretty(&reply)?)
+    } else {
+        show(&reply, common)?
+    };
+    print(&text)?;
+    let damaged = matches!(&reply, Reply::Verified(verified) if verified.damaged != 0);
+    Ok(if damaged { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Carries a request out: by the server that has the data directory open, or here when none does.
+async fn carry_out(
+    request: Request,
+    settings: &Settings,
+    progress: impl Fn(Progress) + Send + Sync,
+) -> Result<Reply> {
+    let data = settings.places()?.data;
+    if let Some(stream) = socket::connect(&data).await? {
+        return socket::ask(stream, &request, progress).await;
+    }
+    if !holds_data(&data) {
+        bail!(
+            "there is no data in {}: give the right --data-dir, or make a platform there with `nuee up`",
+            data.display()
+        );
+    }
+    let platform =
+        Platform::open(settings, &Environment::system(), FirstStart::Refused, Tuning::default()).await?;
+    if !first_start::is_finished(platform.metadata())? {
+        tracing::warn!("the first start was not finished: finish it with `nuee up`");
+    }
+    let reply = Administration::new(platform.clone(), None).execute(request, progress).await;
+    platform.close().await?;
+    reply
+}
+
+/// Tells on standard error how far a long request has come.
+fn show_progress(progress: Progress) {
+    static TOLD: AtomicU64 = AtomicU64::new(0);
+    let terminal = io::stderr().is_terminal();
+    let line = progress.objects / OBJECTS_PER_LINE;
+    if !terminal && TOLD.swap(line, Ordering::Relaxed) == line {
+        return;
+    }
+    let Progress { objects, bytes, damaged } = progress;
+    let (start, end) = if terminal { ("\r", "  ") } else { ("", "\n") };
+    // Progress that nobody can read is not worth an error.
+    let _ = write!(io::stderr(), "{start}{objects} objects, {}, {damaged} damaged{end}", size(bytes));
+}
+
+fn show(reply: &Reply, common: &Common) -> Result<String> {
+    let options = common.repeated();
+    Ok(match reply {
+        Reply::Status(status) => show_status(status)?,
+        Reply::ServiceAccountCreated { account, secret_access_key } => format!(
+            "The service account {} has the role {}. Its secret is shown this once; keep it.\n\n  \
+             export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n",
+            account.name,
+            account.role,
+            account.access_key_ids.join(" "),
+            secret_access_key.expose()
+        ),
+        Reply::ServiceAccounts { accounts } => show_accounts(accounts)?,
+        Reply::ServiceAccountRevoked => {
+            "The service account is revoked; its access keys work no more.\n".to_owned()
+        }
+        Reply::OrganisationCreated(made) => format!(
+            "The organisation {0} exists and has a key of its own: a backup of keys that was made before does not hold it.\n\n  \
+             nuee key backup FILE{options}\n  nuee project create NAME --organisation {0}{options}\n",
+            made.name
+        ),
+        Reply::Organisations { organisations } => table(
+            ["NAME", "CREATED", "ID"],
+            organisations.iter().map(|each| [&*each.name, &each.created_at, &each.id]),
+        )?,
+        Reply::ProjectCreated(made) => format!("The project {} exists.\n", made.name),
+        Reply::Projects { projects } => table(
+            ["NAME", "CREATED", "ID"],
+            projects.iter().map(|each| [&*each.name, &each.created_at, &each.id]),
+        )?,
+        Reply::Verified(verified) => show_verified(verified)?,
+        Reply::KeysRotated { projects, data_keys } => {
+            format!(
+                "{projects} projects have a new key; {data_keys} data keys were wrapped anew. No blob was touched.\n"
+            )
+        }
+    })
+}
+
+fn show_status(status: &Status) -> Result<String> {
+    let mut text = format!("nuee {}, instance {}\n\n", status.version, status.instance);
+    match &status.server {
+        Some(server) => writeln!(
+            text,
+            "  server   process {}, since {}\n  S3       http://{}\n  health   http://{}/health/ready",
+            server.pid, server.started_at, server.listen, server.admin_listen
+        )?,
+        None => writeln!(text, "  server   none runs")?,
+    }
+    writeln!(text, "  data     {}\n  keys     {}", status.data_dir.display(), status.key_dir.display())?;
+    let (live, dead) = (size(status.live_bytes), size(status.dead_bytes));
+    writeln!(text, "  segments {}: {live} in use, {dead} to be had back", status.segments)?;
+    writeln!(text, "  disk     {} free", size(status.free_bytes))?;
+    Ok(text)
+}
+
+fn show_accounts(accounts: &[ServiceAccount]) -> Result<String> {
+    let keys: Vec<String> = accounts
+        .iter()
+        .map(|account| match &account.revoked_at {
+            Some(revoked_at) => format!("revoked {revoked_at}"),
+            None => account.access_key_ids.join(" "),
+        })
+        .collect();
+    let rows = accounts.iter().zip(&keys);
+    table(["NAME", "ROLE", "ACCESS KEY"], rows.map(|(account, keys)| [&*account.name, &account.role, keys]))
+}
+
+fn show_verified(verified: &Verified) -> Result<String> {
+    let mut text = String::new();
+    for finding in &verified.findings {
+        writeln!(text, "damaged: {}: {}", finding.what, finding.detail)?;
+    }
+    let more = verified.damaged.saturating_sub(verified.findings.len() as u64);
+    if more != 0 {
+        writeln!(text, "damaged: {more} more")?;
+    }
+    writeln!(
+        text,
+        "{} buckets, {} objects, {} blobs, {} read; {} blobs that nothing uses",
+        verified.buckets,
+        verified.objects,
+        verified.blobs,
+        size(verified.bytes),
+        verified.orphans
+    )?;
+    match verified.damaged {
+        0 => writeln!(text, "Everything is as it was written.")?,
+        damaged => writeln!(text, "{damaged} things are damaged: bring them back from another copy.")?,
+    }
+    Ok(text)
+}
+
+/// Three columns under their titles.
+fn table<'a>(titles: [&'a str; 3], rows: impl Iterator<Item = [&'a str; 3]>) -> Result<String> {
+    let rows: Vec<_> = std::iter::once(titles).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let (first, second) = (width(0), width(1));
+    let mut text = String::new();
+    for [one, two, three] in &rows {
+        writeln!(text, "{one:first$}  {two:second$}  {three}")?;
+    }
+    Ok(text)
+}
+
+/// A size for people, in binary units.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let unit = (bytes.max(1).ilog2() / 10).min(5);
+    if unit == 0 {
+        return format!("{bytes} B");
+    }
+    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_units() {
+        let sizes = [0, 1023, 1024, 1536, 5 << 20, u64::MAX].map(size);
+        assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "16383.9 PiB"]);
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_cell() {
+        let text = table(["A", "B", "C"], [["long", "b", "c"]].into_iter()).unwrap();
+        assert_eq!(text, "A     B  C\nlong  b  c\n");
+    }
+}

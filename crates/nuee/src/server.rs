@@ -1,0 +1,188 @@
+//! The server: everything that runs, from the data directory to the listeners.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use anyhow::Result;
+use nuee_base::Environment;
+use nuee_tenancy::AccessKey;
+use nuee_web::{AdminSurface, Drained, Handler, Listener, ListenerOptions, Metrics, Zone};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Administration, FirstStart, Platform, Settings, Tuning,
+    administration::Serving,
+    first_start,
+    socket::Socket,
+    surface::{self, S3Surface},
+};
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The settings.
+    pub settings: Settings,
+    /// What is done where there is no platform yet.
+    pub first_start: FirstStart,
+    /// Where time and randomness come from.
+    pub environment: Environment,
+    /// How the layers below work.
+    pub tuning: Tuning,
+}
+
+/// Where a server listens, with the ports that were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// S3.
+    pub s3: SocketAddr,
+    /// Health and metrics.
+    pub admin: SocketAddr,
+}
+
+/// A running server. It must be stopped with [`Server::stop`]; dropping it leaves its tasks to the runtime.
+pub struct Server {
+    platform: Platform,
+    addresses: Addresses,
+    owner_key: Option<AccessKey>,
+    shutdown: CancellationToken,
+    stop_reclaiming: watch::Sender<bool>,
+    reclaimer: JoinHandle<()>,
+    socket: JoinHandle<()>,
+    listeners: [JoinHandle<Drained>; 2],
+}
+
+impl Server {
+    /// Starts; when this returns, clients are served.
+    ///
+    /// Nothing here takes longer the more is stored.
+    pub async fn start(options: ServerOptions) -> Result<Self> {
+        let ServerOptions { settings, first_start, environment, tuning } = options;
+        let platform = Platform::open(&settings, &environment, first_start, tuning).await?;
+        let owner_key = first_start::complete(&platform, first_start).await?;
+        let metrics = Metrics::new()?;
+        surface::declare_metrics(&metrics, platform.site())?;
+        let s3 = listener("s3", settings.server.listen, &settings, &metrics)?;
+        let admin = listener("admin", settings.server.admin_listen, &settings, &metrics)?;
+        let addresses = Addresses { s3: s3.local_address(), admin: admin.local_address() };
+        let socket = Socket::bind(platform.data_directory())?;
+
+        let shutdown = CancellationToken::new();
+        let s3_surface = S3Surface::new(&platform, &settings, &metrics)?;
+        let checked = platform.clone();
+        let admin_surface = AdminSurface::new(metrics, move || surface::checks(checked.clone()));
+        let serving = Serving {
+            pid: std::process::id(),
+            listen: addresses.s3,
+            admin_listen: addresses.admin,
+            started_at: environment.now().to_string(),
+        };
+        let administration = Administration::new(platform.clone(), Some(serving));
+        let (stop_reclaiming, stopped) = watch::channel(false);
+        let store = platform.store().clone();
+        Ok(Self {
+            addresses,
+            owner_key,
+            stop_reclaiming,
+            reclaimer: tokio::spawn(async move { store.reclaim_until(stopped).await }),
+            socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
+            listeners: [
+                serve(s3, s3_surface, &environment, &shutdown),
+                serve(admin, admin_surface, &environment, &shutdown),
+            ],
+            platform,
+            shutdown,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The platform that it serves.
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// The access key that the first start made, until somebody was shown it.
+    #[must_use]
+    pub fn owner_key(&self) -> Option<&AccessKey> {
+        self.owner_key.as_ref()
+    }
+
+    /// Notes that the key of the first start was shown: no later start shows it again.
+    pub async fn owner_key_was_shown(&self) -> Result<()> {
+        match self.owner_key {
+            Some(_) => first_start::finish(self.platform.metadata()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes no more requests, lets those under way finish within the drain time, and brings everything to rest. Gives
+    /// the number of connections that had to be cut.
+    pub async fn stop(self) -> Result<usize> {
+        self.shutdown.cancel();
+        let mut cut = 0;
+        for listener in self.listeners {
+            cut += listener.await?.cut;
+        }
+        self.socket.await?;
+        self.stop_reclaiming.send_replace(true);
+        self.reclaimer.await?;
+        self.platform.close().await?;
+        Ok(cut)
+    }
+}
+
+fn listener(
+    name: &'static str,
+    address: SocketAddr,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Result<Listener> {
+    let setting = if name == "s3" { "--listen" } else { "--admin-listen" };
+    // Until zones are configured, only this machine is told from the world.
+    let zone = if address.ip().is_loopback() { Zone::Local } else { Zone::Internet };
+    let limits = settings.web_limits();
+    let options = ListenerOptions { name, zone, limits, setting, metrics: metrics.clone() };
+    Ok(Listener::bind(address, options)?)
+}
+
+fn serve<H: Handler>(
+    listener: Listener,
+    handler: H,
+    environment: &Environment,
+    shutdown: &CancellationToken,
+) -> JoinHandle<Drained> {
+    let (environment, shutdown) = (environment.clone(), shutdown.clone());
+    tokio::spawn(async move { listener.serve(Arc::new(handler), &environment, shutdown).await })
+}
+
+impl Addresses {
+    /// The URL that a client on this machine uses for S3.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        url(self.s3)
+    }
+
+    /// The URL of health and metrics, for a client on this machine.
+    #[must_use]
+    pub fn admin_endpoint(&self) -> String {
+        url(self.admin)
+    }
+}
+
+fn url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}

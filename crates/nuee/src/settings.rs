@@ -1,0 +1,184 @@
+//! Settings: every key with its default and its explanation, in the order in which `nuee config show` prints them.
+//!
+//! They come from a file (`nuee.toml`), then from environment variables `NUEE_SECTION__KEY`, then from the command's
+//! options; the later wins. A key or a variable that is not declared here is an error, not a surprise. There is no
+//! secret among them.
+
+mod document;
+mod load;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use nuee_web::Limits as WebLimits;
+use serde::{Deserialize, Serialize};
+
+use crate::custody::Places;
+
+pub(crate) use document::show;
+pub(crate) use load::{Source, load};
+
+/// The port of S3 where none is set.
+const S3_PORT: u16 = 9000;
+/// The port of health and metrics where none is set.
+const ADMIN_PORT: u16 = 9001;
+
+/// Declares the sections and their keys once: the types, the defaults, and the explanations that people read.
+macro_rules! settings {
+    ($(
+        $(#[doc = $section_doc:literal])*
+        $section:ident: $type:ident {
+            $( $(#[doc = $key_doc:literal])* $key:ident: $value:ty = $default:expr, )*
+        }
+    )*) => {
+        /// All settings of `nuee`.
+        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Settings {
+            $( $(#[doc = $section_doc])* pub $section: $type, )*
+        }
+
+        $(
+            $(#[doc = $section_doc])*
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            #[serde(default, deny_unknown_fields)]
+            pub struct $type {
+                $( $(#[doc = $key_doc])* pub $key: $value, )*
+            }
+
+            impl Default for $type {
+                fn default() -> Self {
+                    Self { $( $key: $default, )* }
+                }
+            }
+        )*
+
+        /// Sections, their keys, and the lines that explain them.
+        pub(crate) const EXPLANATIONS: &[Section] = &[
+            $( Section {
+                name: stringify!($section),
+                lines: &[$($section_doc),*],
+                keys: &[$( (stringify!($key), &[$($key_doc),*]), )*],
+            }, )*
+        ];
+    };
+}
+
+/// A section and the explanations of its keys.
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) lines: &'static [&'static str],
+    pub(crate) keys: &'static [(&'static str, &'static [&'static str])],
+}
+
+settings! {
+    /// Where `nuee` listens.
+    server: ServerSettings {
+        /// Address and port of S3; port 0 takes a free one. Traffic is not encrypted: beyond this machine, put a
+        /// proxy that speaks TLS before it.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, S3_PORT)),
+        /// Address and port of health (`/health/live`, `/health/ready`) and metrics (`/metrics`). They need no
+        /// credentials, so keep them on this machine or on a private network.
+        admin_listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT)),
+    }
+
+    /// Where things are kept.
+    storage: StorageSettings {
+        /// Directory of everything that is stored. Without it: `$XDG_DATA_HOME/nuee`, or `~/.local/share/nuee`.
+        data_dir: Option<PathBuf> = None,
+        /// Directory of the keys; never inside the data directory, best on another disk. Without it: where they were
+        /// last, at first `$XDG_STATE_HOME/nuee/keys/<instance>` or `~/.local/state/nuee/keys/<instance>`.
+        key_dir: Option<PathBuf> = None,
+    }
+
+    /// What S3 clients see.
+    s3: S3Settings {
+        /// Domains whose subdomains are bucket names, beside `s3.localhost`: in `s3.example.org`, the bucket `papers` is
+        /// at `papers.s3.example.org`. A bucket can always be given in the path as well.
+        domains: Vec<String> = Vec::new(),
+        /// Name of the region, for the settings of clients. Requests that were signed for another region are accepted
+        /// too.
+        region: String = "fr1".to_owned(),
+    }
+
+    /// What clients may take of the server.
+    limits: LimitSettings {
+        /// Connections served at once; further ones wait.
+        connections: usize = 4_096,
+        /// Bytes of a request's line and headers together.
+        header_size_bytes: usize = 32 << 10,
+        /// From the first byte of a request to the last of its headers.
+        header_timeout_seconds: u64 = 15,
+        /// How long a connection may stay between two requests.
+        idle_timeout_seconds: u64 = 60,
+        /// How long the body of a request may stop.
+        body_stall_timeout_seconds: u64 = 30,
+        /// How long a client may take no byte of a response.
+        write_stall_timeout_seconds: u64 = 60,
+        /// How long requests that are being answered may go on after a stop was asked for.
+        drain_timeout_seconds: u64 = 30,
+    }
+
+    /// What is logged, to standard error. Logs hold no keys of objects and no secrets.
+    log: LogSettings {
+        /// `error`, `warn`, `info`, `debug` or `trace`; or several of them by module, such as `info,nuee_s3=debug`.
+        /// The variable `NUEE_LOG` sets it too.
+        level: String = "info".to_owned(),
+        /// `pretty`, `json`, or `auto`: pretty on a terminal, JSON otherwise.
+        format: LogFormat = LogFormat::Auto,
+    }
+}
+
+/// The form of logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl Settings {
+    /// Where data and keys are, or may be.
+    pub(crate) fn places(&self) -> Result<Places> {
+        let data = match &self.storage.data_dir {
+            Some(path) => path.clone(),
+            None => home("XDG_DATA_HOME", ".local/share").context(
+                "nothing says where to keep the data, for neither XDG_DATA_HOME nor HOME is set: give a directory with \
+                 --data-dir",
+            )?,
+        };
+        let home = home("XDG_STATE_HOME", ".local/state").map(|state| state.join("keys"));
+        Ok(Places { data: std::path::absolute(data)?, given: self.storage.key_dir.clone(), home })
+    }
+
+    /// The limits of listeners.
+    pub(crate) fn web_limits(&self) -> WebLimits {
+        let limits = &self.limits;
+        WebLimits {
+            connections: limits.connections,
+            header_size_bytes: limits.header_size_bytes,
+            header_timeout: Duration::from_secs(limits.header_timeout_seconds),
+            idle_timeout: Duration::from_secs(limits.idle_timeout_seconds),
+            body_stall_timeout: Duration::from_secs(limits.body_stall_timeout_seconds),
+            write_stall_timeout: Duration::from_secs(limits.write_stall_timeout_seconds),
+            drain_timeout: Duration::from_secs(limits.drain_timeout_seconds),
+            ..WebLimits::default()
+        }
+    }
+}
+
+/// `nuee` in a directory of the [XDG specification](https://specifications.freedesktop.org/basedir-spec/latest/), which
+/// ignores paths that are not absolute.
+fn home(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set.or_else(|| std::env::home_dir().map(|home| home.join(below_home)))?;
+    Some(base.join("nuee"))
+}

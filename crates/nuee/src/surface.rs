@@ -1,0 +1,105 @@
+//! The surfaces as this program serves them: S3 behind its listener, and what health and metrics look at.
+
+use anyhow::{Context, Result};
+use http::{Request, Response};
+use nuee_keys::KeyCustody;
+use nuee_s3::Operation;
+use nuee_sites::DirectorySite;
+use nuee_web::{Check, Handler, Metrics, OperationMetrics, RequestBody};
+use tokio::task::spawn_blocking;
+
+use crate::{Platform, Settings, data_directory::metadata_file};
+
+/// Less free space than this, in bytes, is told as unready: new objects are refused soon.
+const LEAST_FREE_BYTES: u64 = 64 << 20;
+
+/// S3, as a handler of a listener.
+pub(crate) struct S3Surface {
+    service: nuee_s3::Service,
+    /// The counters of each operation, in the order of [`Operation::ALL`].
+    operations: Vec<OperationMetrics>,
+}
+
+impl S3Surface {
+    pub(crate) fn new(platform: &Platform, settings: &Settings, metrics: &Metrics) -> Result<Self> {
+        let options = nuee_s3::Options { domains: settings.s3.domains.clone() };
+        let service = nuee_s3::Service::new(
+            platform.store().clone(),
+            platform.tenancy().clone(),
+            platform.decider().clone(),
+            platform.environment().clone(),
+            &options,
+        )
+        .context("s3.domains cannot be used")?;
+        let counters = |operation: &Operation| metrics.operation("s3", operation.as_str());
+        Ok(Self { service, operations: Operation::ALL.iter().map(counters).collect() })
+    }
+}
+
+impl Handler for S3Surface {
+    type Body = nuee_s3::Body;
+
+    async fn handle(&self, request: Request<RequestBody>) -> Response<nuee_s3::Body> {
+        let mut response = self.service.call(request).await;
+        let operation = response.extensions().get::<Operation>();
+        if let Some(counters) = operation.and_then(|operation| self.operations.get(*operation as usize)) {
+            response.extensions_mut().insert(counters.clone());
+        }
+        response
+    }
+}
+
+/// Declares what is shown of the site.
+pub(crate) fn declare_metrics(metrics: &Metrics, site: &DirectorySite) -> Result<()> {
+    let gauge = |name: &str, help: &str, pick: fn(&nuee_sites::SiteUsage) -> u64| {
+        let site = site.clone();
+        #[expect(clippy::cast_precision_loss, reason = "a metric is a floating-point number")]
+        let read = move || site.usage().map_or(f64::NAN, |usage| pick(&usage) as f64);
+        metrics.gauge_from(name, help, read)
+    };
+    gauge("nuee_site_free_bytes", "Bytes that the disk still takes", |usage| usage.free_bytes)?;
+    gauge("nuee_site_segments", "Files that hold many small blobs", |usage| usage.segments as u64)?;
+    gauge("nuee_site_live_bytes", "Bytes of small blobs in use", |usage| usage.live_bytes)?;
+    gauge("nuee_site_dead_bytes", "Bytes of small blobs to be had back", |usage| usage.dead_bytes)?;
+    Ok(())
+}
+
+/// What must work before requests are welcome.
+pub(crate) async fn checks(platform: Platform) -> Vec<Check> {
+    let looked = spawn_blocking(move || vec![metadata(&platform), custody(&platform), space(&platform)]);
+    looked.await.unwrap_or_else(|_| {
+        vec![Check { name: "checks", ok: false, detail: "a check failed: look into the log".to_owned() }]
+    })
+}
+
+fn check(name: &'static str, result: Result<String>) -> Check {
+    match result {
+        Ok(detail) => Check { name, ok: true, detail },
+        Err(error) => Check { name, ok: false, detail: format!("{error:#}") },
+    }
+}
+
+fn metadata(platform: &Platform) -> Check {
+    let file = metadata_file(platform.data_directory());
+    let read = crate::custody::instance(platform.metadata()).and_then(|found| {
+        anyhow::ensure!(file.exists(), "{} is gone", file.display());
+        found.context("the metadata has lost its instance id")
+    });
+    check("metadata", read.map(|_| String::new()))
+}
+
+fn custody(platform: &Platform) -> Check {
+    check("custody", platform.custody().organisations().map(|_| String::new()).map_err(Into::into))
+}
+
+fn space(platform: &Platform) -> Check {
+    let free = platform.site().usage().map_err(anyhow::Error::from).and_then(|usage| {
+        let free = usage.free_bytes;
+        anyhow::ensure!(
+            free >= LEAST_FREE_BYTES,
+            "the disk has {free} bytes left: delete objects, or give it more space"
+        );
+        Ok(format!("{free} bytes free"))
+    });
+    check("space", free)
+}

@@ -1,0 +1,105 @@
+//! Administration of a running server through its socket, and of a data directory that no server has open.
+
+use nuee::{FirstStart, Server, ServerOptions, Settings, Tuning};
+use nuee_base::Environment;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use crate::support::{Home, text};
+
+/// Everything that can be asked, and what must come back, whoever carries it out.
+fn ask_everything(home: &Home) {
+    let created = home.json(&["service-account", "create", "press", "--role", "reader"]);
+    assert_eq!(created["reply"], "service-account-created");
+    assert_eq!(created["account"]["role"], "reader");
+    assert_eq!(created["secret_access_key"].as_str().unwrap().len(), 40);
+    let said = home.refusal(&["service-account", "create", "press"]);
+    assert!(said.contains("there is a service account named press already"), "{said}");
+
+    home.json(&["organisation", "create", "health"]);
+    home.json(&["project", "create", "hospitals", "--organisation", "health"]);
+    let place = ["--organisation", "health", "--project", "hospitals"];
+    home.json(&[&["service-account", "create", "press"], &place[..]].concat());
+    let listed = home.json(&[&["service-account", "list"], &place[..]].concat());
+    assert_eq!(names(&listed["accounts"]), ["press"], "the account of another organisation is not there");
+    assert_eq!(names(&home.json(&["organisation", "list"])["organisations"]), ["health", "local"]);
+    assert_eq!(names(&home.json(&["project", "list"])["projects"]), ["default"]);
+
+    assert_eq!(home.json(&["service-account", "revoke", "press"])["reply"], "service-account-revoked");
+    let listed = home.json(&["service-account", "list"]);
+    assert_eq!(names(&listed["accounts"]), ["owner", "press"]);
+    assert_eq!(listed["accounts"][1]["access_key_ids"], json!([]));
+    assert!(listed["accounts"][1]["revoked_at"].is_string());
+
+    assert_eq!(home.json(&["key", "rotate", "--all"])["projects"], 2);
+    assert_eq!(home.json(&["verify"])["damaged"], 0);
+    let said = home.refusal(&["project", "list", "--organisation", "absent"]);
+    assert!(said.contains("nuee organisation list"), "{said}");
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_running_server_is_administered_through_its_socket() {
+    let home = Home::new();
+    let running = home.start(&["up"]);
+    ask_everything(&home);
+    let endpoint = running.setting("AWS_ENDPOINT_URL").unwrap();
+    assert_eq!(format!("http://{}", home.json(&["status"])["server"]["listen"].as_str().unwrap()), endpoint);
+    running.stop(Signal::TERM);
+}
+
+#[test]
+fn a_data_directory_without_a_server_is_administered_directly() {
+    let home = Home::new();
+    home.start(&["up"]).stop(Signal::TERM);
+    ask_everything(&home);
+    assert_eq!(home.json(&["status"])["server"], Value::Null);
+}
+
+#[test]
+fn what_is_not_there_is_not_made_by_asking() {
+    let home = Home::new();
+    let said = home.refusal(&["status"]);
+    assert!(said.contains("there is no data in") && said.contains("nuee up"), "{said}");
+    assert!(!home.data().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_is_seen_at_once_by_the_server() {
+    let home = Home::new();
+    let (data, keys) = (home.path("data"), home.path("keys"));
+    let mut settings = Settings::default();
+    settings.server.listen.set_port(0);
+    settings.server.admin_listen.set_port(0);
+    settings.storage.data_dir = Some(data.clone());
+    settings.storage.key_dir = Some(keys);
+    let environment = Environment::system();
+    let options = ServerOptions {
+        settings,
+        first_start: FirstStart::WithOwner,
+        environment,
+        tuning: Tuning::default(),
+    };
+    let server = Server::start(options.clone()).await.unwrap();
+    let id = server.owner_key().unwrap().id.clone();
+    let tenancy = server.platform().tenancy().clone();
+    assert!(tenancy.credentials(&id).unwrap().is_some(), "and now it is known in memory");
+    let run = move || {
+        home.json(&["service-account", "revoke", "owner", "--data-dir", text(&data)]);
+        home
+    };
+    let home = spawn_blocking(run).await.unwrap();
+    assert!(tenancy.credentials(&id).unwrap().is_none());
+    drop(tenancy);
+    assert_eq!(server.stop().await.unwrap(), 0);
+
+    // The account is not made anew, though nobody noted that its secret was shown.
+    let server = Server::start(options).await.unwrap();
+    assert!(server.owner_key().is_none());
+    server.stop().await.unwrap();
+    drop(home);
+}
