@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{Handler, Metrics, OperationMetrics, Problem, RequestBody};
@@ -18,7 +18,7 @@ use crate::{Handler, Metrics, OperationMetrics, Problem, RequestBody};
 const CHECKS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One thing that must work before requests are welcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What was looked at, such as `metadata` or `custody`.
     pub name: &'static str,
@@ -26,6 +26,14 @@ pub struct Check {
     pub ok: bool,
     /// What was found, for an operator; empty when there is nothing to say.
     pub detail: String,
+}
+
+/// How the process is, as those who watch it read it.
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Vec<Check>>,
 }
 
 /// `GET /health/live`, `GET /health/ready`, `GET /metrics`.
@@ -67,14 +75,9 @@ impl AdminSurface {
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE).with_detail(detail).into_response();
         };
         let all_ok = checks.iter().all(|check| check.ok);
-        let listed: Vec<_> = checks
-            .into_iter()
-            .map(|check| json!({ "name": check.name, "ok": check.ok, "detail": check.detail }))
-            .collect();
         let (status, word) =
             if all_ok { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "unready") };
-        let document = json!({ "status": word, "checks": listed });
-        plain(status, "application/json", document.to_string())
+        health(status, &Health { status: word, checks: Some(checks) })
     }
 
     fn show_metrics(&self) -> Response<Full<Bytes>> {
@@ -101,9 +104,7 @@ impl Handler for AdminSurface {
         let readable = matches!(*request.method(), Method::GET | Method::HEAD);
         let mut response = match request.uri().path() {
             "/health/live" | "/health/ready" | "/metrics" if !readable => refuse_method(),
-            "/health/live" => {
-                plain(StatusCode::OK, "application/json", json!({ "status": "live" }).to_string())
-            }
+            "/health/live" => health(StatusCode::OK, &Health { status: "live", checks: None }),
             "/health/ready" => self.ready().await,
             "/metrics" => self.show_metrics(),
             _ => Problem::new(StatusCode::NOT_FOUND)
@@ -126,6 +127,16 @@ fn refuse_method() -> Response<Full<Bytes>> {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED).with_detail("use GET or HEAD").into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
+}
+
+fn health(status: StatusCode, health: &Health) -> Response<Full<Bytes>> {
+    match serde_json::to_string(health) {
+        Ok(text) => plain(status, "application/json", text),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "health cannot be shown");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+        }
+    }
 }
 
 fn plain(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {

@@ -33,7 +33,7 @@ async fn readiness_follows_the_checks_and_life_does_not() {
     let response = client.get("/health/ready").await;
     assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     let expected =
-        r#"{"checks":[{"detail":"last commit 3 ms ago","name":"metadata","ok":false}],"status":"unready"}"#;
+        r#"{"status":"unready","checks":[{"name":"metadata","ok":false,"detail":"last commit 3 ms ago"}]}"#;
     assert!(response.ends_with(expected), "{response}");
     assert!(client.get("/health/live").await.starts_with("HTTP/1.1 200 "));
 }
