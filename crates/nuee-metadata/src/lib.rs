@@ -13,6 +13,7 @@
 
 mod blob;
 mod bucket;
+mod cache;
 mod checkpoint;
 mod engine;
 mod error;
@@ -35,6 +36,7 @@ mod writer;
 
 pub use blob::GarbageRow;
 pub use bucket::BucketRow;
+pub use cache::{Forget, RowCache};
 pub use engine::{Metadata, Options};
 pub use error::Error;
 pub use journal::LeafRow;

@@ -1,14 +1,11 @@
 //! Buckets.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::Arc;
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{BucketId, BucketName, Context, OrganisationId, ProjectId, Timestamp};
 use nuee_keys::RowBuilder;
-use nuee_metadata::{BucketRow, Transaction, Usage};
+use nuee_metadata::{BucketRow, Forget, RowCache, Transaction, Usage};
 use nuee_tenancy::Entry;
 
 use crate::{
@@ -69,61 +66,25 @@ impl Bucket {
 }
 
 /// Buckets whose rows were read, by name.
-#[derive(Default)]
-pub(crate) struct BucketCache(RwLock<CachedBuckets>);
+pub(crate) type BucketCache = RowCache<BucketName, Arc<Bucket>>;
 
-#[derive(Default)]
-struct CachedBuckets {
-    by_name: HashMap<BucketName, Arc<Bucket>>,
-    /// Grows with each change, so that a row that was read before a change is not kept after it.
-    changes: u64,
-}
-
-/// Buckets kept in memory; beyond, all are forgotten and read again.
-const CACHED_BUCKETS: usize = 10_000;
-
-impl BucketCache {
-    /// The bucket, or the count of changes to give to [`BucketCache::keep`].
-    fn find(&self, name: &BucketName) -> Result<Arc<Bucket>, u64> {
-        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        cached.by_name.get(name).cloned().ok_or(cached.changes)
-    }
-
-    fn keep(&self, bucket: &Arc<Bucket>, changes: u64) {
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if cached.changes != changes {
-            return;
-        }
-        if cached.by_name.len() >= CACHED_BUCKETS {
-            cached.by_name.clear();
-        }
-        cached.by_name.insert(bucket.name.clone(), Arc::clone(bucket));
-    }
-
-    fn forget(&self, name: &BucketName) {
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        cached.changes += 1;
-        cached.by_name.remove(name);
-    }
-}
+/// Buckets kept in memory.
+pub(crate) const CACHED_BUCKETS: usize = 10_000;
 
 impl Store {
     /// The bucket of this name. Anybody may ask: what the answer reveals is decided by the surface.
     pub fn find_bucket(&self, name: &BucketName) -> Result<Arc<Bucket>, Error> {
-        let changes = match self.0.buckets.find(name) {
-            Ok(bucket) => return Ok(bucket),
-            Err(changes) => changes,
-        };
-        let row = self.0.metadata.read(|snapshot| snapshot.bucket(name))?;
-        let row = row.ok_or_else(|| Error::NoSuchBucket(name.to_string()))?;
-        let bucket = Arc::new(self.open_bucket(&row)?);
-        self.0.buckets.keep(&bucket, changes);
-        Ok(bucket)
+        let found = self.0.buckets.get_or_read(name, || {
+            let row = self.0.metadata.read(|snapshot| snapshot.bucket(name))?;
+            row.map(|row| self.open_bucket(&row).map(Arc::new)).transpose()
+        })?;
+        found.ok_or_else(|| Error::NoSuchBucket(name.to_string()))
     }
 
-    /// Forgets what is remembered of a bucket that turned out not to exist.
-    pub(crate) fn forget_bucket(&self, bucket: &Bucket) {
-        self.0.buckets.forget(&bucket.name);
+    /// Forgets what is remembered of a bucket, when the result is dropped.
+    pub(crate) fn forget_bucket(&self, bucket: &Bucket) -> Forget {
+        let name = bucket.name.clone();
+        self.0.buckets.forget(move |kept, _| *kept == name)
     }
 
     pub(crate) fn open_bucket(&self, row: &BucketRow) -> Result<Bucket, Error> {
@@ -200,7 +161,7 @@ impl Store {
         let changed = Bucket { encryption, ..bucket.clone() };
         let record = record::encode(&changed.record())?;
         let row_key = self.row_key(bucket.organisation)?;
-        let entry = bucket.entry(context);
+        let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
         let change = move |transaction: &Transaction<'_>| {
             let row = transaction.bucket_by_number(changed.number)?;
             let mut row = row.ok_or_else(|| Error::NoSuchBucket(changed.name.to_string()))?;
@@ -208,11 +169,9 @@ impl Store {
             let mac = Bucket::fields(&row).mac(&row_key);
             transaction.update_bucket(row.number, &row.record, mac)?;
             entry.append(transaction, Action::PutBucketEncryption.as_str(), None, None)?;
-            Ok::<_, Error>(())
+            Ok::<_, Error>(forget)
         };
-        self.0.metadata.write(change).await?;
-        self.0.buckets.forget(&bucket.name);
-        Ok(())
+        self.0.metadata.write(change).await.map(drop)
     }
 
     /// Deletes a bucket that holds nothing.
@@ -223,7 +182,7 @@ impl Store {
         bucket: &Bucket,
     ) -> Result<(), Error> {
         permit.require_bucket(Action::DeleteBucket, bucket.id)?;
-        let entry = bucket.entry(context);
+        let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
         let (number, name) = (bucket.number, bucket.name.clone());
         let delete = move |transaction: &Transaction<'_>| {
             if !transaction.bucket_is_empty(number)? {
@@ -233,11 +192,9 @@ impl Store {
                 return Err(Error::NoSuchBucket(name.to_string()));
             }
             entry.append(transaction, Action::DeleteBucket.as_str(), None, None)?;
-            Ok(())
+            Ok(forget)
         };
-        let result = self.0.metadata.write(delete).await;
-        self.0.buckets.forget(&bucket.name);
-        result
+        self.0.metadata.write(delete).await.map(drop)
     }
 
     /// How much a bucket holds.

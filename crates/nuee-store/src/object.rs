@@ -3,9 +3,9 @@
 use std::{ops::Range, sync::Arc};
 
 use nuee_access::{Action, Permit};
-use nuee_base::{Context, ObjectKey, Timestamp};
+use nuee_base::{Context, ErrorKind, ObjectKey, Timestamp};
 use nuee_keys::RowMacKey;
-use nuee_metadata::{Transaction, Usage, VersionRow};
+use nuee_metadata::{PartRow, Transaction, Usage, VersionRow};
 use nuee_tenancy::Entry;
 use sha2::{Digest as _, Sha256};
 
@@ -148,7 +148,7 @@ impl Store {
         };
         let result = self.0.metadata.write(commit).await.map(|(info, _recorded)| info);
         if let Err(Error::NoSuchBucket(_)) = result {
-            self.forget_bucket(bucket);
+            drop(self.forget_bucket(bucket));
         }
         result
     }
@@ -178,7 +178,7 @@ impl Store {
         let Change { bucket, key, row_key, .. } = change;
         bucket.still_exists(transaction)?;
         let old = transaction.latest_version(bucket.number, key)?;
-        let old = old.map(|row| (row.id, self.open_replaced(bucket, &row)));
+        let old = old.map(|row| Ok::<_, Error>((row.id, self.open_replaced(bucket, &row)?))).transpose()?;
         let etag = old.as_ref().and_then(|(_, version)| Some(version.as_ref()?.etag));
         check_condition(condition, old.is_some(), etag)?;
         let mut usage = Usage { objects: 1, bytes: version.size.cast_signed() };
@@ -205,11 +205,15 @@ impl Store {
 
     /// A version that is about to be replaced or removed; `None` if it is damaged. What a damaged row says is not to be
     /// followed, but its owner may get rid of it.
-    fn open_replaced(&self, bucket: &Bucket, row: &VersionRow) -> Option<Version> {
-        let opened = self.open_version(bucket, row);
-        opened
-            .inspect_err(|error| tracing::error!(%error, "a damaged version is removed; its blob is left"))
-            .ok()
+    fn open_replaced(&self, bucket: &Bucket, row: &VersionRow) -> Result<Option<Version>, Error> {
+        match self.open_version(bucket, row) {
+            Ok(version) => Ok(Some(version)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!(%error, "a damaged version is removed; its blob is left");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The object of this key, ready to be read.
@@ -313,7 +317,7 @@ impl Store {
         let Change { bucket, key, .. } = change;
         let Some(row) = transaction.latest_version(bucket.number, key)? else { return Ok(false) };
         let mut usage = Usage { objects: -1, bytes: 0 };
-        if let Some(version) = self.open_replaced(bucket, &row) {
+        if let Some(version) = self.open_replaced(bucket, &row)? {
             release(transaction, change, &version, self)?;
             usage.bytes = -version.size.cast_signed();
         }
@@ -414,9 +418,28 @@ pub(crate) fn release_parts(
 ) -> Result<(), Error> {
     let upload = nuee_base::UploadId::from_bytes(upload);
     for row in transaction.parts(upload, 0, u32::MAX)? {
-        let part = store.open_part(&change.bucket, &row)?;
-        transaction.insert_garbage(part.blob.id(), &part.blob.locator, change.reclaim_at)?;
+        release_part(transaction, change, &row, store)?;
     }
     transaction.delete_parts(upload)?;
     Ok(())
+}
+
+/// Inside a transaction: marks the blob of a part for deletion. What a damaged row says is not followed, but its owner
+/// may get rid of it.
+pub(crate) fn release_part(
+    transaction: &Transaction<'_>,
+    change: &Change,
+    row: &PartRow,
+    store: &Store,
+) -> Result<(), Error> {
+    match store.open_part(&change.bucket, row) {
+        Ok(part) => {
+            Ok(transaction.insert_garbage(part.blob.id(), &part.blob.locator, change.reclaim_at)?)
+        }
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            tracing::error!(%error, "a damaged part is removed; its blob is left");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Bucket, Error,
     blob_write::{Abandoned, StepBuffers},
-    bucket::BucketCache,
+    bucket::{BucketCache, CACHED_BUCKETS},
     record::{self, Part, PartRecord, Version, VersionRecord},
 };
 
@@ -76,7 +76,7 @@ impl Store {
             keys,
             environment,
             options,
-            buckets: BucketCache::default(),
+            buckets: BucketCache::new(CACHED_BUCKETS),
             project_keys,
             blocking: Arc::new(Semaphore::new(options.blocking_tasks)),
             abandoned: Abandoned::default(),

@@ -12,7 +12,7 @@ use crate::{
     Bucket, Checksum, ChecksumAlgorithm, ChecksumType, Details, ETag, Error, Object, ObjectInfo, Store,
     WriteCondition,
     blob_write::Body,
-    object::{Change, MAX_PUT_BYTES, full_object, part_digest, release_parts},
+    object::{Change, MAX_PUT_BYTES, full_object, part_digest, release_part, release_parts},
     record::{
         self, ChecksumRecord, Content as Stored, Encryption, Part, PartRecord, Upload, UploadRecord, Version,
     },
@@ -187,8 +187,7 @@ impl Store {
                 return Err(Error::NoSuchUpload);
             }
             if let Some(old) = transaction.part(upload, number)? {
-                let old = store.open_part(bucket, &old)?;
-                transaction.insert_garbage(old.blob.id(), &old.blob.locator, change.reclaim_at)?;
+                release_part(transaction, &change, &old, &store)?;
             }
             if let Some(pending) = &pending {
                 transaction.delete_pending_blob(pending.blob())?;
@@ -371,8 +370,7 @@ impl Store {
             return Err(Error::NoSuchUpload);
         }
         for row in unused {
-            let part = self.open_part(&change.bucket, &row)?;
-            transaction.insert_garbage(part.blob.id(), &part.blob.locator, change.reclaim_at)?;
+            release_part(transaction, change, &row, self)?;
             transaction.delete_part(upload, row.number)?;
         }
         let info = ObjectInfo::new(&prepared.version);

@@ -29,10 +29,7 @@ pub use project::Project;
 pub use project_keys::ProjectKeys;
 pub use service_account::{AccessKey, ServiceAccount};
 
-use service_account::KnownKeys;
-
-/// Access keys whose secrets are kept in memory, unsealed.
-const KNOWN_KEYS: usize = 1_024;
+use service_account::{KNOWN_KEYS, KnownKeys};
 
 /// Organisations, projects and service accounts of a platform. Cheap to clone.
 #[derive(Clone)]

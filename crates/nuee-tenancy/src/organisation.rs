@@ -69,6 +69,13 @@ impl Tenancy {
         Ok(Organisation { id: row.id, name: row.name, created_at: Timestamp::from_micros(created_at_micros) })
     }
 
+    /// The organisation of this name. Others may be damaged, or without a key: it is found all the same.
+    pub fn organisation(&self, permit: &Permit, name: &Slug) -> Result<Option<Organisation>, Error> {
+        permit.require(Action::ListOrganisations, Resource::Platform)?;
+        let rows = self.0.metadata.read(|snapshot| snapshot.organisations())?;
+        rows.into_iter().find(|row| row.name == *name).map(|row| self.open_organisation(row)).transpose()
+    }
+
     /// Every organisation, by name.
     pub fn organisations(&self, permit: &Permit) -> Result<Vec<Organisation>, Error> {
         permit.require(Action::ListOrganisations, Resource::Platform)?;

@@ -93,13 +93,22 @@ impl Tenancy {
         Ok(Project { id: row.id, organisation: row.organisation, name: row.name, created_at })
     }
 
+    /// The project of this name in the organisation that the permit is for. Others may be damaged.
+    pub fn project(&self, permit: &Permit, name: &Slug) -> Result<Option<Project>, Error> {
+        let rows = self.project_rows(permit)?;
+        rows.into_iter().find(|row| row.name == *name).map(|row| self.open_project(row)).transpose()
+    }
+
     /// The projects of the organisation that the permit is for, by name.
     pub fn projects(&self, permit: &Permit) -> Result<Vec<Project>, Error> {
+        self.project_rows(permit)?.into_iter().map(|row| self.open_project(row)).collect()
+    }
+
+    fn project_rows(&self, permit: &Permit) -> Result<Vec<ProjectRow>, Error> {
         permit.require(Action::ListProjects, permit.resource())?;
         let Resource::Organisation(organisation) = permit.resource() else {
             return Err(Error::NotFound { kind: "organisation", name: permit.resource().to_string() });
         };
-        let rows = self.0.metadata.read(|snapshot| snapshot.projects(organisation))?;
-        rows.into_iter().map(|row| self.open_project(row)).collect()
+        Ok(self.0.metadata.read(|snapshot| snapshot.projects(organisation))?)
     }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, OrganisationId, ProjectId};
 use nuee_keys::{KeyRing, ProjectKey, RowBuilder};
-use nuee_metadata::{Metadata, ProjectKeyRow, Transaction};
-use quick_cache::sync::Cache;
+use nuee_metadata::{Metadata, ProjectKeyRow, RowCache, Transaction};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Entry, Error};
@@ -19,14 +18,14 @@ const PROJECTS: usize = 4_096;
 pub struct ProjectKeys {
     metadata: Metadata,
     keys: Arc<KeyRing>,
-    newest: Arc<Cache<ProjectId, u32>>,
+    newest: RowCache<ProjectId, u32>,
 }
 
 impl ProjectKeys {
     /// The keys of the projects of this metadata.
     #[must_use]
     pub fn new(metadata: Metadata, keys: Arc<KeyRing>) -> Self {
-        Self { metadata, keys, newest: Arc::new(Cache::new(PROJECTS)) }
+        Self { metadata, keys, newest: RowCache::new(PROJECTS) }
     }
 
     /// The key that seals what a project writes now.
@@ -35,17 +34,11 @@ impl ProjectKeys {
         organisation: OrganisationId,
         project: ProjectId,
     ) -> Result<Arc<ProjectKey>, Error> {
-        let version = match self.newest.get(&project) {
-            Some(version) => version,
-            None => {
-                let rows = self.metadata.read(|snapshot| snapshot.project_keys(project))?;
-                let newest = rows.last().map(|row| row.version);
-                let version =
-                    newest.ok_or_else(|| Error::damaged(format!("project {project}"), "it has no key"))?;
-                self.newest.insert(project, version);
-                version
-            }
-        };
+        let newest = self.newest.get_or_read(&project, || {
+            let rows = self.metadata.read(|snapshot| snapshot.project_keys(project))?;
+            Ok::<_, Error>(rows.last().map(|row| row.version))
+        })?;
+        let version = newest.ok_or_else(|| Error::damaged(format!("project {project}"), "it has no key"))?;
         self.key(organisation, project, version)
     }
 
@@ -80,13 +73,13 @@ impl ProjectKeys {
         let record = self.keys.create_project_key(organisation, project, version)?;
         let mac = fields(organisation, project, version, &record).mac(&*self.keys.row_mac_key(organisation)?);
         let entry = Entry::new(context, organisation, format!("project/{project}"));
+        let forget = self.newest.forget(move |kept, _| *kept == project);
         let add = move |transaction: &Transaction<'_>| {
             transaction.insert_project_key(&ProjectKeyRow { project, version, record, mac })?;
             entry.append(transaction, Action::RotateKey.as_str(), None, None)?;
-            Ok::<_, Error>(())
+            Ok::<_, Error>(forget)
         };
         self.metadata.write(add).await?;
-        self.newest.insert(project, version);
         Ok(version)
     }
 }

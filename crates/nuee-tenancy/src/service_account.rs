@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{
-    AccessKeyId, Context, OrganisationId, Principal, ProjectId, Role, Secret, ServiceAccountId, Slug,
+    AccessKeyId, Context, ErrorKind, OrganisationId, Principal, ProjectId, Role, Secret, ServiceAccountId, Slug,
     Timestamp,
 };
 use nuee_keys::RowBuilder;
-use nuee_metadata::{AccessKeyRow, ServiceAccountRow, Transaction};
-use quick_cache::sync::Cache;
+use nuee_metadata::{AccessKeyRow, RowCache, ServiceAccountRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -51,7 +50,9 @@ pub struct AccessKey {
 }
 
 /// Access keys that were used, with the principals that they make known.
-pub(crate) type KnownKeys = Cache<AccessKeyId, Arc<(Principal, Secret)>>;
+pub(crate) type KnownKeys = RowCache<AccessKeyId, Arc<(Principal, Secret)>>;
+/// Access keys whose secrets are kept in memory, unsealed.
+pub(crate) const KNOWN_KEYS: usize = 1_024;
 
 #[derive(Serialize, Deserialize)]
 enum AccountRecord {
@@ -168,43 +169,36 @@ impl Tenancy {
         let rows = self.0.metadata.read(|snapshot| snapshot.service_accounts(project))?;
         let unknown = || Error::NotFound { kind: "service account", name: name.to_string() };
         let mut row = rows.into_iter().find(|row| row.name == *name).ok_or_else(unknown)?;
-        let account = self.open_account(organisation, &row)?;
-        let keys = self.0.metadata.read(|snapshot| snapshot.access_keys(row.id))?;
+        // A damaged row is no reason to let its access keys work on: it is replaced by one that may do the least.
+        let (role, created_at) = match self.open_account(organisation, &row) {
+            Ok(account) => (account.role, account.created_at),
+            Err(error) if error.kind() == ErrorKind::Corrupt => (Role::Auditor, context.now()),
+            Err(error) => return Err(error),
+        };
         row.record = encode(&AccountRecord::V1 {
-            role: account.role.to_string(),
-            created_at_micros: account.created_at.as_micros(),
+            role: role.to_string(),
+            created_at_micros: created_at.as_micros(),
             revoked_at_micros: Some(context.now().as_micros()),
         })?;
         row.mac = account_fields(organisation, &row).mac(&*self.0.keys.row_mac_key(organisation)?);
         let entry = Entry::new(context, organisation, format!("service-account/{}", row.id));
+        let id = row.id;
+        let forget = self.0.known_keys.forget(move |_, known| {
+            matches!(known.0, Principal::ServiceAccount { id: of, .. } if of == id)
+        });
         let revoke = move |transaction: &Transaction<'_>| {
             transaction.update_service_account(row.id, &row.record, row.mac)?;
             transaction.delete_access_keys(row.id)?;
             entry.append(transaction, Action::RevokeServiceAccount.as_str(), None, None)?;
-            Ok::<_, Error>(())
+            Ok::<_, Error>(forget)
         };
-        self.0.metadata.write(revoke).await?;
-        for key in keys {
-            self.0.known_keys.remove(&key.id);
-        }
-        Ok(())
+        self.0.metadata.write(revoke).await.map(drop)
     }
 
     /// The principal that an access key makes known, and the secret to check its signatures with. `None` if the key
     /// does not exist or its account was revoked.
     pub fn credentials(&self, id: &AccessKeyId) -> Result<Option<Arc<(Principal, Secret)>>, Error> {
-        if let Some(known) = self.0.known_keys.get(id) {
-            return Ok(Some(known));
-        }
-        let Some(found) = self.read_credentials(id)? else { return Ok(None) };
-        let known = Arc::new(found);
-        self.0.known_keys.insert(id.clone(), Arc::clone(&known));
-        // A revocation that came in between has removed nothing yet: look again after the key is known.
-        if self.0.metadata.read(|snapshot| snapshot.access_key(id))?.is_none() {
-            self.0.known_keys.remove(id);
-            return Ok(None);
-        }
-        Ok(Some(known))
+        self.0.known_keys.get_or_read(id, || Ok(self.read_credentials(id)?.map(Arc::new)))
     }
 
     fn read_credentials(&self, id: &AccessKeyId) -> Result<Option<(Principal, Secret)>, Error> {

@@ -93,7 +93,8 @@ impl Administration {
     }
 
     fn organisation(&self, name: &Slug) -> Result<nuee_tenancy::Organisation> {
-        let found = self.organisations()?.into_iter().find(|organisation| organisation.name == *name);
+        let (_, permit) = self.permit(Action::ListOrganisations, Resource::Platform)?;
+        let found = self.platform.tenancy().organisation(&permit, name)?;
         found.with_context(|| format!("there is no organisation {name}: `nuee organisation list` shows them"))
     }
 
@@ -104,8 +105,9 @@ impl Administration {
 
     fn project(&self, place: &Place) -> Result<nuee_tenancy::Project> {
         let Place { organisation, project } = place;
-        let projects = self.projects(&self.organisation(organisation)?)?;
-        projects.into_iter().find(|each| each.name == *project).with_context(|| {
+        let within = Resource::Organisation(self.organisation(organisation)?.id);
+        let (_, permit) = self.permit(Action::ListProjects, within)?;
+        self.platform.tenancy().project(&permit, project)?.with_context(|| {
             format!(
                 "there is no project {project} in organisation {organisation}: `nuee project list --organisation \
                  {organisation}` shows them"
