@@ -68,7 +68,8 @@ impl S3Auth for Authenticator {
     }
 }
 
-/// Tells handlers who acts: puts a [`Principal`] into the extensions of each request. It decides nothing.
+/// Tells handlers who acts: puts a [`Principal`] into the extensions of each request, and lets nobody in who is not
+/// known. What the others may do is decided after.
 pub struct Gate(Arc<dyn Credentials>);
 
 impl Gate {
@@ -83,7 +84,8 @@ impl S3Access for Gate {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let principal = match context.credentials() {
             Some(verified) => find(self.0.as_ref(), &verified.access_key).await?.principal,
-            None => Principal::Anonymous,
+            // Nothing is offered to strangers: they are told so before anything of theirs is read.
+            None => return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
         };
         context.extensions_mut().insert(principal);
         Ok(())

@@ -27,7 +27,10 @@ use self::{
 };
 use crate::Hosts;
 
-pub(crate) use self::{authentication::Authorization, payload::MAX_DOCUMENT_BYTES};
+pub(crate) use self::{
+    authentication::Authorization,
+    payload::{document_too_long, max_document_bytes},
+};
 pub use self::{operation::Operation, payload::Payload, refusal::Refusal};
 
 /// The filter of one surface.
@@ -68,7 +71,7 @@ impl Filter {
         check_headers(operation, headers, &hoisted)?;
         check_parameters(operation, &query)?;
         let sha256 = query.get("x-amz-content-sha256").0;
-        let payload = Payload::of(headers, &authentication, sha256, body)?;
+        let payload = Payload::of(headers, &authentication, sha256, (operation, body))?;
         Ok(Admission { operation, payload, is_upload: body == BodyUse::Content, hoisted })
     }
 
@@ -105,6 +108,9 @@ fn is_form(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_TYPE).iter().any(form)
 }
 
+/// The most headers that a query carries. Each is compared with the others, before any signature is checked.
+const MAX_HOISTED: usize = 64;
+
 /// The headers that a presigned query carries as parameters. `s3s` would ignore them.
 fn hoist(
     authentication: &Authentication<'_>,
@@ -123,6 +129,10 @@ fn hoist(
         }
         if authentication::is_parameter(name) {
             continue;
+        }
+        if hoisted.len() == MAX_HOISTED {
+            let message = format!("At most {MAX_HOISTED} headers may stand in the query.");
+            return Err(Refusal::invalid_argument(message));
         }
         let pair = HeaderName::from_bytes(bytes).ok().zip(HeaderValue::from_str(value).ok());
         let Some((header, value)) = pair else {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, request::Parts};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use nuee_base::Environment;
 use s3s::{S3Error, S3ErrorCode, service::S3Service};
 
 use crate::{
     Admission, Filter, Payload, Refusal, upload,
-    xml_body::{DocumentBody, Fault},
+    xml_body::{DocumentBody, DocumentRoom},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
@@ -20,6 +20,7 @@ pub struct Front {
     filter: Filter,
     service: S3Service,
     environment: Environment,
+    room: DocumentRoom,
 }
 
 /// The id of a request, as its answer says: in the extensions of each request.
@@ -29,7 +30,7 @@ pub struct RequestId(pub String);
 impl Front {
     /// A front that asks `filter`, then `service`.
     pub fn new(filter: Filter, service: S3Service, environment: Environment) -> Self {
-        Self { filter, service, environment }
+        Self { filter, service, environment, room: DocumentRoom::default() }
     }
 
     /// Answers a request. Every failure is an answer.
@@ -65,28 +66,26 @@ impl Front {
         parts.headers.extend(admission.hoisted);
         parts.extensions.insert(id.clone());
         parts.extensions.insert(admission.operation);
-        let fault = Fault::default();
+        let document = self.room.document();
         let body = if admission.is_upload {
             upload::park(&mut parts.extensions, body, admission.payload);
             s3s::Body::empty()
-        } else if admission.payload == Payload::Nothing || body.is_end_stream() {
+        } else if admission.payload == Payload::Nothing {
             s3s::Body::empty()
         } else {
-            s3s::Body::http_body_unsync(DocumentBody::new(
-                body,
-                admission.operation,
-                &parts.headers,
-                Arc::clone(&fault),
-            )?)
+            let expected = (admission.operation, &admission.payload);
+            let body = DocumentBody::new(body, expected, &parts.headers, Arc::clone(&document))?;
+            s3s::Body::http_body_unsync(body)
         };
         let answer = self.service.call(Request::from_parts(parts, body)).await;
-        if let Some(refusal) = fault.get() {
+        if let Some(refusal) = document.fault() {
             return Err(refusal.clone());
         }
         let mut answer = answer.unwrap_or_else(|error| {
             tracing::error!(?error, "a response could not be written");
             error_response(S3Error::new(S3ErrorCode::InternalError), id)
         });
+        escape_control_characters(&mut answer);
         // Whoever counts requests counts them by operation.
         answer.extensions_mut().insert(admission.operation);
         Ok(answer)
@@ -103,6 +102,29 @@ impl Front {
         self.environment.fill_random(&mut id);
         RequestId(hex::encode_upper(id))
     }
+}
+
+/// Writes the control characters of an XML answer as references, as S3 does: `s3s` leaves them as they are, and a reader
+/// takes a carriage return for a line feed.
+fn escape_control_characters(answer: &mut Response<s3s::Body>) {
+    let is_xml = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
+    let Some(text) = answer.body().bytes().filter(|_| is_xml) else { return };
+    let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n');
+    if !text.iter().any(is_control) {
+        return;
+    }
+    let mut escaped = Vec::with_capacity(text.len() + 64);
+    for byte in text {
+        if is_control(&byte) {
+            escaped.extend_from_slice(format!("&#x{byte:X};").as_bytes());
+        } else {
+            escaped.push(byte);
+        }
+    }
+    if answer.headers().contains_key(header::CONTENT_LENGTH) {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, escaped.len().into());
+    }
+    *answer.body_mut() = s3s::Body::from(escaped);
 }
 
 fn error_response(mut error: S3Error, id: &RequestId) -> Response<s3s::Body> {

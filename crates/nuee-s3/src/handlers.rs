@@ -5,6 +5,7 @@
 mod answer;
 mod bucket;
 mod checksum;
+mod condition;
 mod configuration;
 mod list;
 mod object;
@@ -12,7 +13,7 @@ mod upload;
 
 use std::sync::Arc;
 
-use answer::{from_denial, from_store};
+use answer::{from_denial, from_store, invalid_argument};
 use nuee_access::{Action, Decider, Permit};
 use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
 use nuee_store::{Bucket, Store};
@@ -43,10 +44,6 @@ impl Handlers {
         action: Action,
     ) -> S3Result<(Arc<Bucket>, Permit)> {
         let name: BucketName = name.parse().map_err(|_| S3Error::new(S3ErrorCode::InvalidBucketName))?;
-        if *context.principal() == Principal::Anonymous {
-            // A stranger does not learn which buckets exist.
-            return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
-        }
         let bucket = self.store.find_bucket(&name).map_err(from_store)?;
         let permit = self.decider.decide(context, action, bucket.resource()).map_err(from_denial)?;
         Ok((bucket, permit))
@@ -55,6 +52,9 @@ impl Handlers {
 
 /// An object's key.
 pub(crate) fn key(text: &str) -> S3Result<ObjectKey> {
+    if text.is_empty() {
+        return Err(invalid_argument("a key has at least one byte"));
+    }
     text.parse().map_err(|_| S3Error::new(S3ErrorCode::KeyTooLongError))
 }
 

@@ -70,7 +70,8 @@ impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         let virtual_host = VirtualHost::new(host);
         Ok(match self.bucket(host) {
-            Some(bucket) => virtual_host.with_bucket(bucket),
+            // Names of hosts have no case.
+            Some(bucket) => virtual_host.with_bucket(bucket.to_ascii_lowercase()),
             None => virtual_host,
         })
     }

@@ -48,6 +48,8 @@ pub struct Body {
     pub md5: Option<[u8; 16]>,
     /// Which checksum to compute and keep, and what it must be.
     pub checksum: ExpectedChecksum,
+    /// How what it becomes is to be shown; as the bucket has it if `None`.
+    pub encryption: Option<Encryption>,
 }
 
 /// The checksum of a body.
@@ -73,10 +75,17 @@ impl ExpectedChecksum {
 pub(crate) struct Written {
     pub(crate) blob: BlobRecord,
     pub(crate) size: u64,
+    /// Absent where entity tags are opaque.
     pub(crate) md5: Option<[u8; 16]>,
     pub(crate) checksum: Checksum,
     /// While this lives, the blob is somebody's; after, the reclaimer may take it if it is still pending.
     pub(crate) pending: Option<Pending>,
+}
+
+impl Written {
+    fn shown_as(self, encryption: Encryption) -> Self {
+        Self { md5: self.md5.filter(|_| encryption == Encryption::Aes256), ..self }
+    }
 }
 
 /// The blobs whose writers gave up, for the reclaimer.
@@ -122,7 +131,8 @@ impl Store {
             return Err(Error::TooLarge { what: "the body", limit });
         }
         self.require_room()?;
-        let md5 = body.md5.is_some() || bucket.encryption == Encryption::Aes256;
+        let shown = body.encryption.unwrap_or(bucket.encryption);
+        let md5 = body.md5.is_some() || shown == Encryption::Aes256;
         let digests = Digests::new(md5, body.checksum.algorithm());
         let small = self.0.options.small_blob_bytes;
         let announced = body.size.and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
@@ -130,10 +140,14 @@ impl Store {
         while buffer.len() <= small {
             match body.stream.next().await {
                 Some(piece) => buffer.push(piece.map_err(Error::Body)?),
-                None => return self.write_small(bucket, body, buffer.into_bytes(), digests).await,
+                None => {
+                    let written = self.write_small(bucket, body, buffer.into_bytes(), digests).await?;
+                    return Ok(written.shown_as(shown));
+                }
             }
         }
-        self.write_large(context, bucket, (body, limit), buffer.into_bytes(), digests).await
+        let written = self.write_large(context, bucket, (body, limit), buffer.into_bytes(), digests).await?;
+        Ok(written.shown_as(shown))
     }
 
     async fn write_small(

@@ -1,7 +1,7 @@
 //! Copies. A copy needs two permits: to read the source, and to write the destination.
 //!
 //! Within a project a copy references the same bytes, counted in the transaction that makes it; across projects, or
-//! into a bucket with another manner of entity tags, the bytes are read and sealed anew.
+//! into one with another manner of entity tag, the bytes are read and sealed anew.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,7 +11,7 @@ use nuee_base::{Context, ObjectKey};
 use nuee_metadata::Transaction;
 
 use crate::{
-    Bucket, ChecksumAlgorithm, Details, ETag, Error, Object, ObjectInfo, Store, WriteCondition,
+    Bucket, ChecksumAlgorithm, Details, Error, Object, ObjectInfo, Store, WriteCondition,
     blob_write::{Body, ExpectedChecksum},
     error::BodyError,
     object::MAX_PUT_BYTES,
@@ -25,6 +25,8 @@ pub struct CopyOptions {
     pub details: Option<Details>,
     /// The checksum that the copy is to have; that of the source if `None`.
     pub checksum: Option<ChecksumAlgorithm>,
+    /// How the copy is to be shown; as its bucket has it if `None`.
+    pub encryption: Option<Encryption>,
 }
 
 impl Store {
@@ -47,7 +49,8 @@ impl Store {
         }
         let kept = source.info.checksum.as_ref().map(|(checksum, _)| checksum.algorithm);
         let algorithm = options.checksum.or(kept).unwrap_or(ChecksumAlgorithm::Crc64Nvme);
-        let body = self.body_of(source, 0..source.info.size, algorithm).await?;
+        let mut body = self.body_of(source, 0..source.info.size, algorithm).await?;
+        body.encryption = options.encryption;
         let copied = (body, details.clone());
         self.put_object(context, permit, (bucket, key), copied, WriteCondition::None).await
     }
@@ -63,7 +66,7 @@ impl Store {
         let content = self.read_object(source, range).await?;
         let stream = content.into_stream().map(|piece| piece.map_err(BodyError::from));
         let checksum = ExpectedChecksum::Compute(algorithm);
-        Ok(Body { stream: Box::pin(stream), size, md5: None, checksum })
+        Ok(Body { stream: Box::pin(stream), size, md5: None, checksum, encryption: None })
     }
 
     async fn share(
@@ -107,9 +110,8 @@ impl Store {
 
 /// Whether a copy can reference its source's bytes and be all that was asked.
 fn can_share(source: &Object, bucket: &Bucket, options: &CopyOptions) -> bool {
-    let opaque = matches!(source.info.etag, ETag::Opaque(_));
     let kept = source.info.checksum.as_ref().map(|(checksum, _)| checksum.algorithm);
     source.bucket.project == bucket.project
-        && opaque == (bucket.encryption == Encryption::AwsKms)
+        && source.info.etag.encryption() == options.encryption.unwrap_or(bucket.encryption)
         && (options.checksum.is_none() || options.checksum == kept)
 }

@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Encryption;
+
 /// An object's entity tag, without quotes.
 ///
-/// The MD5 of the content; for a multipart object the MD5 of its parts' MD5s and `-n`; in a bucket encrypted in the
-/// manner of `aws:kms`, an opaque value that a dash marks as no MD5, so that no client takes it for one.
+/// The MD5 of the content; for a multipart object the MD5 of its parts' MD5s and `-n`; where `aws:kms` was asked for, an opaque
+/// value that a dash marks as no MD5, so that no client takes it for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ETag {
     /// The MD5 of the content.
@@ -16,6 +18,17 @@ pub enum ETag {
     Multipart([u8; 16], u16),
     /// Random bytes.
     Opaque([u8; 16]),
+}
+
+impl ETag {
+    /// How what has this tag is shown to be encrypted.
+    #[must_use]
+    pub fn encryption(&self) -> Encryption {
+        match self {
+            Self::Md5(_) | Self::Multipart(..) => Encryption::Aes256,
+            Self::Opaque(_) => Encryption::AwsKms,
+        }
+    }
 }
 
 impl fmt::Display for ETag {

@@ -41,6 +41,7 @@ pub use reclaim::ReclaimReport;
 pub use record::Encryption;
 pub use store::{Options, Store};
 pub use upload::{
-    CompletedPart, Completion, MAX_OBJECT_BYTES, MAX_PART_NUMBER, PartInfo, UploadInfo, UploadTarget,
+    CompletedPart, Completion, MAX_OBJECT_BYTES, MAX_PART_NUMBER, PartInfo, UploadInfo, UploadOptions,
+    UploadTarget,
 };
 pub use verify::{Finding, VerifyReport};

@@ -13,7 +13,7 @@ use crate::{
     Bucket, Checksum, ChecksumType, Details, ETag, Error, Store,
     blob_read::{Content, Piece},
     blob_write::{Body, Pending, Written},
-    record::{self, BlobRecord, ChecksumRecord, Content as Stored, Encryption, Version, VersionRecord},
+    record::{self, BlobRecord, ChecksumRecord, Content as Stored, Version, VersionRecord},
     store::version_fields,
 };
 
@@ -21,15 +21,15 @@ use crate::{
 pub const MAX_PUT_BYTES: u64 = 5 << 30;
 
 /// When a write is to be made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum WriteCondition {
     /// Always.
     #[default]
     None,
     /// Only if the object does not exist.
     Absent,
-    /// Only if the object has this entity tag.
-    Matches(ETag),
+    /// Only if the object has this entity tag, without quotes.
+    Matches(String),
 }
 
 /// What is known of an object.
@@ -96,24 +96,24 @@ impl Store {
         permit.require_bucket(Action::PutObject, bucket.id)?;
         let details = self.seal_details(bucket, &details)?;
         let written = self.write_blob(context, bucket, body, MAX_PUT_BYTES).await?;
-        let version = self.version_of(context, bucket, details, &written);
+        let version = self.version_of(context, details, &written);
         self.commit_version(context, (bucket, key), version, condition, written.pending).await
     }
 
-    fn version_of(&self, context: &Context, bucket: &Bucket, details: Vec<u8>, written: &Written) -> Version {
+    fn version_of(&self, context: &Context, details: Vec<u8>, written: &Written) -> Version {
         Version {
             modified_at_micros: context.now().as_micros(),
             size: written.size,
-            etag: self.etag_of(bucket, written),
+            etag: self.etag_of(written),
             checksum: Some(full_object(&written.checksum)),
             details,
             content: Stored::Blob(written.blob.clone()),
         }
     }
 
-    /// The entity tag of what was written, in the manner of the bucket.
-    pub(crate) fn etag_of(&self, bucket: &Bucket, written: &Written) -> ETag {
-        match written.md5.filter(|_| bucket.encryption == Encryption::Aes256) {
+    /// The entity tag of what was written.
+    pub(crate) fn etag_of(&self, written: &Written) -> ETag {
+        match written.md5 {
             Some(md5) => ETag::Md5(md5),
             None => {
                 let mut random = [0; 16];
@@ -180,7 +180,7 @@ impl Store {
         let old = transaction.latest_version(bucket.number, key)?;
         let old = old.map(|row| Ok::<_, Error>((row.id, self.open_replaced(bucket, &row)?))).transpose()?;
         let etag = old.as_ref().and_then(|(_, version)| Some(version.as_ref()?.etag));
-        check_condition(condition, old.is_some(), etag)?;
+        check_condition(&condition, old.is_some(), etag)?;
         let mut usage = Usage { objects: 1, bytes: version.size.cast_signed() };
         let id = transaction.next_sequence();
         let record = record::encode(&VersionRecord::V1(version))?;
@@ -377,12 +377,12 @@ pub(crate) fn full_object(checksum: &Checksum) -> ChecksumRecord {
 }
 
 /// Whether a write is to be made where there is, or is not, an object, which has this entity tag unless it is damaged.
-fn check_condition(condition: WriteCondition, exists: bool, etag: Option<ETag>) -> Result<(), Error> {
+fn check_condition(condition: &WriteCondition, exists: bool, etag: Option<ETag>) -> Result<(), Error> {
     match (condition, etag) {
         (WriteCondition::None, _) => Ok(()),
         (WriteCondition::Absent, _) if !exists => Ok(()),
         (WriteCondition::Matches(_), _) if !exists => Err(Error::NoSuchKey),
-        (WriteCondition::Matches(expected), Some(etag)) if expected == etag => Ok(()),
+        (WriteCondition::Matches(expected), Some(etag)) if *expected == etag.to_string() => Ok(()),
         _ => Err(Error::PreconditionFailed),
     }
 }
@@ -433,9 +433,7 @@ pub(crate) fn release_part(
     store: &Store,
 ) -> Result<(), Error> {
     match store.open_part(&change.bucket, row) {
-        Ok(part) => {
-            Ok(transaction.insert_garbage(part.blob.id(), &part.blob.locator, change.reclaim_at)?)
-        }
+        Ok(part) => Ok(transaction.insert_garbage(part.blob.id(), &part.blob.locator, change.reclaim_at)?),
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             tracing::error!(%error, "a damaged part is removed; its blob is left");
             Ok(())

@@ -25,7 +25,8 @@ pub(crate) enum BucketRecord {
     V1 { created_at_micros: i64, encryption: Encryption },
 }
 
-/// A bucket's default encryption. Everything is sealed either way; what differs is what clients are told.
+/// How an object is shown to be encrypted, and what a bucket takes for those that say nothing of it. Everything is
+/// sealed either way; what differs is what clients are told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encryption {
     /// `AES256`: the entity tag of an object is the MD5 of its content.
@@ -102,6 +103,7 @@ pub(crate) struct Upload {
     pub(crate) created_at_micros: i64,
     pub(crate) details: Vec<u8>,
     pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    pub(crate) encryption: Encryption,
 }
 
 /// A part.

@@ -60,6 +60,17 @@ impl PartInfo {
     }
 }
 
+/// What the object that an upload makes is to be.
+#[derive(Debug, Clone, Default)]
+pub struct UploadOptions {
+    /// What its writer says of it.
+    pub details: Details,
+    /// Its checksum, and what that is computed over.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// How it is to be shown; as its bucket has it if `None`.
+    pub encryption: Option<Encryption>,
+}
+
 /// What names an upload in a request.
 #[derive(Debug, Clone)]
 pub struct UploadTarget {
@@ -102,14 +113,17 @@ impl Store {
         context: &Context,
         permit: &Permit,
         (bucket, key): (&Arc<Bucket>, ObjectKey),
-        details: &Details,
-        checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+        options: UploadOptions,
     ) -> Result<UploadId, Error> {
         permit.require_bucket(Action::PutObject, bucket.id)?;
         self.require_room()?;
         let id = UploadId::generate(&self.0.environment);
-        let details = self.seal_details(bucket, details)?;
-        let upload = Upload { created_at_micros: context.now().as_micros(), details, checksum };
+        let upload = Upload {
+            created_at_micros: context.now().as_micros(),
+            details: self.seal_details(bucket, &options.details)?,
+            checksum: options.checksum,
+            encryption: options.encryption.unwrap_or(bucket.encryption),
+        };
         let record = record::encode(&UploadRecord::V1(upload))?;
         let row_key = self.row_key(bucket.organisation)?;
         let mac = upload_fields(bucket, id.to_bytes(), key.as_str(), &record).mac(&row_key);
@@ -158,18 +172,18 @@ impl Store {
         context: &Context,
         permit: &Permit,
         (target, number): (&UploadTarget, u16),
-        body: Body,
+        mut body: Body,
     ) -> Result<PartInfo, Error> {
         permit.require_bucket(Action::PutObject, target.bucket.id)?;
         if number == 0 || number > MAX_PART_NUMBER {
             return Err(Error::Invalid(format!("a part number is 1 to {MAX_PART_NUMBER}, not {number}")));
         }
-        self.find_upload(target)?;
+        body.encryption = Some(self.find_upload(target)?.encryption);
         let written = self.write_blob(context, &target.bucket, body, MAX_PUT_BYTES).await?;
         let part = Part {
             modified_at_micros: context.now().as_micros(),
             size: written.size,
-            etag: self.etag_of(&target.bucket, &written),
+            etag: self.etag_of(&written),
             checksum: full_object(&written.checksum),
             blob: written.blob.clone(),
         };
@@ -285,7 +299,7 @@ impl Store {
     ) -> Result<ObjectInfo, Error> {
         permit.require_bucket(Action::PutObject, target.bucket.id)?;
         let (store, asked, now) = (self.clone(), target.clone(), context.now());
-        let condition = completion.condition;
+        let condition = completion.condition.clone();
         // The parts are checked on a blocking thread; the transaction only makes sure that they are still the same.
         let prepared = crate::blob_write::blocking(&self.0.blocking, move || {
             store.prepare_completion(&asked, &completion, now)
@@ -327,7 +341,7 @@ impl Store {
                 "the parts have {size} bytes, not the number that was given"
             )));
         }
-        let (etag, digest) = multipart_digests(&target.bucket, &chosen);
+        let (etag, digest) = multipart_digests(upload.encryption, &chosen);
         let checksum = checksum_of(upload.checksum, &chosen)?;
         check_told(completion.checksum.as_ref(), checksum.as_ref())?;
         let numbers = chosen.iter().map(|(number, _)| *number).collect::<Vec<_>>();
@@ -380,7 +394,7 @@ impl Store {
 }
 
 /// The entity tag of an object that is made of these parts, and what binds the object to them.
-fn multipart_digests(bucket: &Bucket, chosen: &[(u16, &Part)]) -> (ETag, [u8; 32]) {
+fn multipart_digests(encryption: Encryption, chosen: &[(u16, &Part)]) -> (ETag, [u8; 32]) {
     let (mut md5, mut digest) = (Md5::new(), Sha256::new());
     for (number, part) in chosen {
         let (ETag::Md5(bytes) | ETag::Multipart(bytes, _) | ETag::Opaque(bytes)) = part.etag;
@@ -389,7 +403,7 @@ fn multipart_digests(bucket: &Bucket, chosen: &[(u16, &Part)]) -> (ETag, [u8; 32
     }
     let count = u16::try_from(chosen.len()).unwrap_or(u16::MAX);
     let md5 = md5.finalize().into();
-    let etag = match bucket.encryption {
+    let etag = match encryption {
         Encryption::Aes256 => ETag::Multipart(md5, count),
         Encryption::AwsKms => ETag::Opaque(md5),
     };

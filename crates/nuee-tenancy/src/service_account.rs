@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{
-    AccessKeyId, Context, ErrorKind, OrganisationId, Principal, ProjectId, Role, Secret, ServiceAccountId, Slug,
-    Timestamp,
+    AccessKeyId, Context, ErrorKind, OrganisationId, Principal, ProjectId, Role, Secret, ServiceAccountId,
+    Slug, Timestamp,
 };
 use nuee_keys::RowBuilder;
 use nuee_metadata::{AccessKeyRow, RowCache, ServiceAccountRow, Transaction};
@@ -183,9 +183,10 @@ impl Tenancy {
         row.mac = account_fields(organisation, &row).mac(&*self.0.keys.row_mac_key(organisation)?);
         let entry = Entry::new(context, organisation, format!("service-account/{}", row.id));
         let id = row.id;
-        let forget = self.0.known_keys.forget(move |_, known| {
-            matches!(known.0, Principal::ServiceAccount { id: of, .. } if of == id)
-        });
+        let forget = self
+            .0
+            .known_keys
+            .forget(move |_, known| matches!(known.0, Principal::ServiceAccount { id: of, .. } if of == id));
         let revoke = move |transaction: &Transaction<'_>| {
             transaction.update_service_account(row.id, &row.record, row.mac)?;
             transaction.delete_access_keys(row.id)?;

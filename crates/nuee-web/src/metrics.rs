@@ -29,7 +29,8 @@ const DURATION_BUCKETS_SECONDS: &[f64] = &[
     60.0,
 ];
 
-const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Classes of statuses. A request for what is not offered is nobody's failure, and has one of its own.
+const STATUS_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "501"];
 
 /// The metrics of one process. Cheap to clone; clones are the same metrics.
 #[derive(Debug, Clone)]
@@ -187,7 +188,7 @@ pub struct OperationMetrics(Arc<OperationCounters>);
 
 #[derive(Debug)]
 struct OperationCounters {
-    statuses: [Counter; 5],
+    statuses: [Counter; STATUS_CLASSES.len()],
     duration: Histogram,
     cut: Counter,
 }
@@ -195,7 +196,10 @@ struct OperationCounters {
 impl OperationMetrics {
     /// Counts a response that was handed to the connection to its end.
     pub(crate) fn observe(&self, status: StatusCode, duration: Duration) {
-        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        let class = match status {
+            StatusCode::NOT_IMPLEMENTED => STATUS_CLASSES.len() - 1,
+            status => usize::from(status.as_u16() / 100).saturating_sub(1),
+        };
         if let Some(counter) = self.0.statuses.get(class) {
             counter.inc();
         }

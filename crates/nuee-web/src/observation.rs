@@ -20,6 +20,9 @@ use crate::{
     metrics::{ListenerMetrics, OperationMetrics},
 };
 
+/// What is answered to a request for what is not offered: nothing failed.
+const NOT_OFFERED: u16 = StatusCode::NOT_IMPLEMENTED.as_u16();
+
 /// One request being answered. Dropping it counts it.
 #[derive(Debug)]
 pub(crate) struct Observation {
@@ -93,7 +96,7 @@ impl Observation {
         let Arrival { request_id, zone, peer } = self.arrival;
         let status = self.status.map_or(0, |status| status.as_u16());
         // Neither path nor query: keys of objects do not belong in logs.
-        if status >= 500 {
+        if status >= 500 && status != NOT_OFFERED {
             tracing::warn!(%request_id, %zone, %peer, method = %self.method, status, duration_ms, "request failed");
         } else if self.complete {
             tracing::debug!(%request_id, %zone, %peer, method = %self.method, status, duration_ms, "request answered");

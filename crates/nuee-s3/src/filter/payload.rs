@@ -2,14 +2,31 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::{Refusal, authentication::Authentication, operation::BodyUse};
+use super::{
+    Refusal,
+    authentication::Authentication,
+    operation::{BodyUse, Operation},
+};
 
 /// The largest content of one request, as at S3: 5 GiB.
 pub(crate) const MAX_CONTENT_BYTES: u64 = 5 << 30;
 
-/// The largest document, in bytes: room for a completion of 10,000 parts with a checksum each, and for a deletion of
-/// 1,000 keys of 1,024 bytes that are all escaped.
-pub(crate) const MAX_DOCUMENT_BYTES: u64 = 8 << 20;
+/// The largest document of an operation, in bytes: room for a completion of 10,000 parts with a checksum each, and for a
+/// deletion of 1,000 keys of 1,024 bytes that are all escaped. Settings are short.
+pub(crate) fn max_document_bytes(operation: Operation) -> u64 {
+    match operation {
+        Operation::DeleteObjects | Operation::CompleteMultipartUpload => 8 << 20,
+        _ => 64 << 10,
+    }
+}
+
+/// The SHA-256 of nothing.
+const SHA256_OF_NOTHING: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
 
 /// How a body arrives, and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +71,7 @@ impl Payload {
         headers: &HeaderMap,
         authentication: &Authentication<'_>,
         hoisted: Option<&str>,
-        body: BodyUse,
+        (operation, body): (Operation, BodyUse),
     ) -> Result<Self, Refusal> {
         let length = content_length(headers)?;
         let declared = Declared::of(headers, hoisted)?;
@@ -69,8 +86,17 @@ impl Payload {
             let message = "Chunked payloads are for uploads that are signed in the Authorization header.";
             return Err(Refusal::not_implemented(message));
         }
-        check_length(length, headers, body, matches!(declared, Declared::Chunked { .. }))?;
+        let chunked = matches!(declared, Declared::Chunked { .. });
+        check_length(length, headers, (operation, body), chunked)?;
+        if !chunked {
+            refuse_framing(headers, length)?;
+        }
         Ok(match declared {
+            Declared::Sha256(sha256) if body == BodyUse::Nothing && sha256 != SHA256_OF_NOTHING => {
+                return Err(Refusal::sha256_mismatch(
+                    "The provided x-amz-content-sha256 header is not that of an empty body.",
+                ));
+            }
             _ if body == BodyUse::Nothing => Self::Nothing,
             Declared::Nothing | Declared::Unsigned => Self::Unsigned { length },
             Declared::Sha256(sha256) => Self::Hashed { length, sha256 },
@@ -135,17 +161,16 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
 fn check_length(
     length: Option<u64>,
     headers: &HeaderMap,
-    body: BodyUse,
+    (operation, body): (Operation, BodyUse),
     chunked: bool,
 ) -> Result<(), Refusal> {
+    let limit = max_document_bytes(operation);
     let has_body = length.is_some_and(|length| length > 0);
     match body {
         BodyUse::Nothing if has_body => {
             Err(Refusal::invalid_request("This operation takes no body: send none."))
         }
-        BodyUse::Document if length.is_some_and(|length| length > MAX_DOCUMENT_BYTES) => {
-            Err(Refusal::message_too_long("Your request was too big: a document has at most 8 MiB."))
-        }
+        BodyUse::Document if length.is_some_and(|length| length > limit) => Err(document_too_long(limit)),
         BodyUse::Content if !chunked && length.is_none() => Err(Refusal::missing_length(
             "You must provide the Content-Length HTTP header, or x-amz-decoded-content-length with a chunked payload.",
         )),
@@ -159,6 +184,24 @@ fn check_length(
     }
 }
 
+/// What is only said of chunked payloads, said of another.
+fn refuse_framing(headers: &HeaderMap, length: Option<u64>) -> Result<(), Refusal> {
+    if headers.contains_key("x-amz-trailer") {
+        return Err(Refusal::invalid_request("x-amz-trailer is for chunked payloads with a trailer."));
+    }
+    let decoded = number(headers, &DECODED_LENGTH)?;
+    if decoded.is_some() && decoded != length {
+        return Err(Refusal::invalid_request("x-amz-decoded-content-length is not the length of the body."));
+    }
+    Ok(())
+}
+
+/// A document that is longer than this many bytes.
+pub(crate) fn document_too_long(limit: u64) -> Refusal {
+    let message = format!("Your request was too big: this document has at most {limit} bytes.");
+    Refusal::message_too_long(message)
+}
+
 fn too_large() -> Refusal {
     Refusal::entity_too_large(
         "Your proposed upload exceeds 5 GiB, the most of one request: use a multipart upload.",
@@ -166,8 +209,7 @@ fn too_large() -> Refusal {
 }
 
 fn decoded_length(headers: &HeaderMap) -> Result<u64, Refusal> {
-    const NAME: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
-    match number(headers, &NAME)? {
+    match number(headers, &DECODED_LENGTH)? {
         None => {
             Err(Refusal::missing_length("You must provide the x-amz-decoded-content-length HTTP header."))
         }

@@ -42,6 +42,8 @@ kinds! {
     message_too_long = "MaxMessageLengthExceeded", BAD_REQUEST;
     missing_length = "MissingContentLength", LENGTH_REQUIRED;
     request_timeout = "RequestTimeout", BAD_REQUEST;
+    sha256_mismatch = "XAmzContentSHA256Mismatch", BAD_REQUEST;
+    slow_down = "SlowDown", SERVICE_UNAVAILABLE;
     not_implemented = "NotImplemented", NOT_IMPLEMENTED;
 }
 

@@ -3,9 +3,10 @@
 //! One table for headers, one for parameters of the query; a line says for which operations a name is offered, and with
 //! which values. To offer one more, edit a line and write its handler.
 //!
-//! Every `x-amz-*` header must have a line: one without is refused for every operation. A header or parameter that has a
-//! line is refused where its line does not offer it, and may come once only. Other headers and parameters mean nothing
-//! to S3, and pass.
+//! Every `x-amz-*` header and every parameter must have a line: one without is refused for every operation, since at S3
+//! it may ask for another operation than the one that would be carried out. What has a line is refused where its line
+//! does not offer it, and may come once only. Other headers mean nothing to S3, and pass, as do parameters that begin
+//! with `x-`, which S3 ignores.
 
 use std::sync::LazyLock;
 
@@ -90,7 +91,11 @@ static HEADERS: &[Rule] = {
         ),
         rule("x-amz-bucket-object-lock-enabled", CREATE_BUCKET, Offered(&["false", "False"])),
         rule("x-amz-bypass-governance-retention", NONE, Any),
-        rule("x-amz-checksum-algorithm", MAKE, OneOf(&["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])),
+        rule(
+            "x-amz-checksum-algorithm",
+            Operations::of(&[O::CopyObject, O::CreateMultipartUpload]),
+            OneOf(&["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]),
+        ),
         rule("x-amz-checksum-crc32", CHECKED, Given),
         rule("x-amz-checksum-crc32c", CHECKED, Given),
         rule("x-amz-checksum-crc64nvme", CHECKED, Given),
@@ -287,7 +292,8 @@ pub(super) fn of_header(name: &str) -> Result<Option<&'static Rule>, Refusal> {
     Ok(None)
 }
 
-/// The rule of a parameter. `Err` if it is a known one in the wrong case, which S3 and `s3s` would ignore.
+/// The rule of a parameter; `None` if it means nothing. `Err` if it is one that is not known here, or a known one in the
+/// wrong case, which S3 and `s3s` would ignore.
 pub(super) fn of_parameter(name: &str) -> Result<Option<&'static Rule>, Refusal> {
     if let Some(rule) = PARAMETER_INDEX.get(name) {
         return Ok(Some(rule));
@@ -297,8 +303,15 @@ pub(super) fn of_parameter(name: &str) -> Result<Option<&'static Rule>, Refusal>
             let message = format!("The parameter {name} is written {} in S3's queries.", rule.name);
             Err(Refusal::invalid_argument(message))
         }
-        None => Ok(None),
+        None if means_nothing(name) => Ok(None),
+        None => Err(Refusal::not_implemented(format!("The parameter {name} is not offered."))),
     }
+}
+
+/// Whether S3 ignores a parameter. Those that sign a request, or stand for its headers, are looked at elsewhere. An
+/// `Expires` without the other parameters of Signature Version 2 is nobody's credential.
+fn means_nothing(name: &str) -> bool {
+    name == "Expires" || name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
 }
 
 impl Rule {
@@ -341,6 +354,17 @@ mod tests {
                 assert!(pair[0].name < pair[1].name, "{} {}", pair[0].name, pair[1].name);
             }
         }
+    }
+
+    #[test]
+    fn parameters_are_known_or_refused() {
+        for name in ["x-id", "X-Amz-Signature", "x-mine", "Expires"] {
+            assert!(of_parameter(name).unwrap().is_none(), "{name}");
+        }
+        for name in ["annotation", "abac", "renameObject", "id", "expires", ""] {
+            assert_eq!(of_parameter(name).err().unwrap().code, "NotImplemented", "{name}");
+        }
+        assert_eq!(of_parameter("Prefix").err().unwrap().code, "InvalidArgument");
     }
 
     #[test]

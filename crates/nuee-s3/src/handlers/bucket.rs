@@ -7,7 +7,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::{
     handlers::Handlers,
-    handlers::answer::{from_denial, from_store, invalid, invalid_argument, not_implemented},
+    handlers::answer::{bad_request, from_denial, from_store, invalid, invalid_argument, not_implemented},
 };
 
 /// The most buckets of one page, as at S3.
@@ -28,6 +28,15 @@ pub(crate) fn encryption_name(encryption: Encryption) -> &'static str {
     match encryption {
         Encryption::Aes256 => dto::ServerSideEncryption::AES256,
         Encryption::AwsKms => dto::ServerSideEncryption::AWS_KMS,
+    }
+}
+
+/// The manner of encryption of this name.
+pub(crate) fn encryption_by_name(name: &str) -> S3Result<Encryption> {
+    match name {
+        dto::ServerSideEncryption::AES256 => Ok(Encryption::Aes256),
+        dto::ServerSideEncryption::AWS_KMS => Ok(Encryption::AwsKms),
+        other => Err(not_implemented(&format!("the encryption {other:?}"))),
     }
 }
 
@@ -88,10 +97,16 @@ impl Handlers {
         let resource = project(&context)?;
         let permit = self.decider.decide(&context, Action::CreateBucket, resource).map_err(from_denial)?;
         let input = request.input;
-        if let Some(told) = &input.create_bucket_configuration
-            && (told.bucket.is_some() || told.location.is_some())
-        {
-            return Err(not_implemented("a bucket type or an availability zone at creation"));
+        if let Some(told) = &input.create_bucket_configuration {
+            if told.bucket.is_some() || told.location.is_some() {
+                return Err(not_implemented("a bucket type or an availability zone at creation"));
+            }
+            let constraint = told.location_constraint.as_ref().map_or("", |constraint| constraint.as_str());
+            if !matches!(constraint, "" | crate::REGION) {
+                // Data would not lie where the client was told.
+                let message = format!("there is one region here: {}", crate::REGION);
+                return Err(bad_request("InvalidLocationConstraint", message));
+            }
         }
         let name: BucketName = input.bucket.parse().map_err(|error: nuee_base::InvalidName| {
             S3Error::with_message(S3ErrorCode::InvalidBucketName, error.to_string())
@@ -152,14 +167,13 @@ impl Handlers {
         };
         let default = rule.apply_server_side_encryption_by_default.as_ref();
         let default = default.ok_or_else(|| invalid("the rule names no default encryption"))?;
+        if rule.bucket_key_enabled == Some(true) {
+            return Err(not_implemented("a bucket key: each object has a key of its own"));
+        }
         if default.kms_master_key_id.is_some() {
             return Err(not_implemented("choosing a key: each project has its own"));
         }
-        let encryption = match default.sse_algorithm.as_str() {
-            dto::ServerSideEncryption::AES256 => Encryption::Aes256,
-            dto::ServerSideEncryption::AWS_KMS => Encryption::AwsKms,
-            other => return Err(not_implemented(&format!("the encryption {other:?}"))),
-        };
+        let encryption = encryption_by_name(default.sse_algorithm.as_str())?;
         let changed = self.store.set_bucket_encryption(&context, &permit, &bucket, encryption);
         changed.await.map_err(from_store)?;
         Ok(S3Response::new(dto::PutBucketEncryptionOutput {}))

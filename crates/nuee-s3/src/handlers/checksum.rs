@@ -45,9 +45,7 @@ pub(crate) fn by_name(text: &str) -> S3Result<ChecksumAlgorithm> {
 
 /// The checksum of an algorithm from its text.
 pub(crate) fn parse(algorithm: ChecksumAlgorithm, text: &str) -> S3Result<Checksum> {
-    // A completion may repeat the checksum of a whole with the number of its parts, as answers have it.
-    let digits = text.split_once('-').map_or(text, |(digits, _)| digits);
-    let value = STANDARD.decode(digits).ok().and_then(|value| Checksum::new(algorithm, value));
+    let value = STANDARD.decode(text).ok().and_then(|value| Checksum::new(algorithm, value));
     value.ok_or_else(|| invalid(format!("Value for {} header is invalid.", header(algorithm))))
 }
 
@@ -57,12 +55,28 @@ pub(crate) fn text(checksum: &Checksum) -> String {
 }
 
 /// The checksum that headers say, if they say one. More than one is refused, as at S3.
-pub(crate) fn known(headers: &HeaderMap) -> S3Result<Option<Checksum>> {
+fn known(headers: &HeaderMap) -> S3Result<Option<Checksum>> {
+    let told = told(headers)?;
+    told.map(|(algorithm, text)| parse(algorithm, text)).transpose()
+}
+
+/// The checksum that the headers of a completion say of the whole: where it is one of the parts' checksums, it may say
+/// their number, as answers do.
+pub(crate) fn of_whole(headers: &HeaderMap, parts: usize) -> S3Result<Option<Checksum>> {
+    let Some((algorithm, text)) = told(headers)? else { return Ok(None) };
+    let digits = match text.split_once('-') {
+        Some((digits, number)) if number == parts.to_string() => digits,
+        _ => text,
+    };
+    parse(algorithm, digits).map(Some)
+}
+
+fn told(headers: &HeaderMap) -> S3Result<Option<(ChecksumAlgorithm, &str)>> {
     let mut found = None;
     for algorithm in ChecksumAlgorithm::ALL {
         let Some(value) = headers.get(header(algorithm)) else { continue };
         let value = value.to_str().map_err(|_| invalid(format!("{} is not text", header(algorithm))))?;
-        if found.replace(parse(algorithm, value)?).is_some() {
+        if found.replace((algorithm, value)).is_some() {
             return Err(invalid(
                 "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
             ));
@@ -88,20 +102,26 @@ pub(crate) fn expected(
         if known.is_some() {
             return Err(invalid("a checksum comes in the headers or in the trailer, not in both"));
         }
+        check_announced(headers, Some(algorithm))?;
         return Ok(ExpectedChecksum::Trailing(
             algorithm,
             Box::new(move || Ok(from_trailer(&trailer, algorithm)?)),
         ));
     }
-    if let Some(known) = known {
-        return Ok(ExpectedChecksum::Known(known));
+    check_announced(headers, known.as_ref().map(|known| known.algorithm))?;
+    Ok(known.map_or(ExpectedChecksum::Compute(otherwise), ExpectedChecksum::Known))
+}
+
+/// That the checksum which came is of the algorithm that `x-amz-sdk-checksum-algorithm` announces, if that is there.
+fn check_announced(headers: &HeaderMap, came: Option<ChecksumAlgorithm>) -> S3Result<()> {
+    let Some(announced) = headers.get("x-amz-sdk-checksum-algorithm") else { return Ok(()) };
+    if came.is_some_and(|came| announced == name(came)) {
+        return Ok(());
     }
-    if headers.contains_key("x-amz-sdk-checksum-algorithm") {
-        let message = "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer \
-            headers were found.";
-        return Err(invalid(message));
-    }
-    Ok(ExpectedChecksum::Compute(otherwise))
+    Err(invalid(
+        "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were \
+         found.",
+    ))
 }
 
 fn from_trailer(trailer: &Trailer, algorithm: ChecksumAlgorithm) -> S3Result<Checksum> {

@@ -186,7 +186,7 @@ impl Handlers {
         let asked = u32::try_from(limit + 1).unwrap_or(u32::MAX);
         let mut found = self.store.list_uploads(&permit, &bucket, (&key, id), asked).map_err(from_store)?;
         found.retain(|upload| upload.key.as_str().starts_with(&prefix));
-        let more = found.len() > limit;
+        let more = limit > 0 && found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| more);
         let owner = self.owner(&context);

@@ -3,19 +3,20 @@
 use std::ops::Range;
 
 use futures_util::StreamExt;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use nuee_access::Action;
 use nuee_base::Timestamp;
-use nuee_store::{Body, Bucket, ChecksumAlgorithm, Content, Details, Object, ObjectInfo, WriteCondition};
+use nuee_store::{Body, ChecksumAlgorithm, Content, Details, ETag, Encryption, Object, ObjectInfo};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::{
     Upload,
     handlers::answer::{from_store, invalid, not_implemented},
-    handlers::bucket::encryption_name,
+    handlers::bucket::{encryption_by_name, encryption_name},
     handlers::checksum::{self, set_object_checksum},
+    handlers::condition::{ReadConditions, write_condition},
     handlers::{Handlers, key},
 };
 
@@ -26,7 +27,9 @@ const MAX_DELETIONS: usize = 1_000;
 const MAX_COPY_ATTEMPTS: usize = 10;
 
 /// What the headers of a write say of the object beside its content.
-pub(crate) fn details(headers: &HeaderMap, metadata: Option<dto::Metadata>) -> S3Result<Details> {
+///
+/// User metadata is kept as it came: `s3s` would decode the encoded words of RFC 2047 in it, and lose what stands between.
+pub(crate) fn details(headers: &HeaderMap) -> S3Result<Details> {
     let text = |name: &str| -> S3Result<Option<String>> {
         let Some(value) = headers.get(name) else { return Ok(None) };
         let text =
@@ -38,11 +41,12 @@ pub(crate) fn details(headers: &HeaderMap, metadata: Option<dto::Metadata>) -> S
             encoding.split(',').map(str::trim).filter(|part| !part.eq_ignore_ascii_case("aws-chunked"));
         kept.collect::<Vec<_>>().join(",")
     });
-    let mut metadata: Vec<_> = metadata
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .collect();
+    let named =
+        headers.keys().filter_map(|name| Some((name.as_str(), name.as_str().strip_prefix("x-amz-meta-")?)));
+    let mut metadata = Vec::new();
+    for (header, name) in named.filter(|(_, name)| !name.is_empty()) {
+        metadata.push((name.to_owned(), text(header)?.unwrap_or_default()));
+    }
     metadata.sort_unstable();
     Ok(Details {
         content_type: text("content-type")?,
@@ -58,59 +62,6 @@ pub(crate) fn details(headers: &HeaderMap, metadata: Option<dto::Metadata>) -> S
 /// An entity tag as answers carry it.
 pub(crate) fn etag(info: &ObjectInfo) -> dto::ETag {
     dto::ETag::Strong(info.etag.to_string())
-}
-
-/// When a write is to be made, from `If-Match` and `If-None-Match`.
-pub(crate) fn write_condition(headers: &HeaderMap) -> S3Result<WriteCondition> {
-    match (headers.get("if-match"), headers.get("if-none-match")) {
-        (None, None) => Ok(WriteCondition::None),
-        (None, Some(value)) if value == "*" => Ok(WriteCondition::Absent),
-        _ => Err(not_implemented("a write under a condition other than If-None-Match: *")),
-    }
-}
-
-/// The conditions of a read (RFC 9110, section 13), or of a copy's source.
-pub(crate) struct ReadConditions<'a> {
-    pub(crate) matches: Option<&'a dto::ETagCondition>,
-    pub(crate) differs: Option<&'a dto::ETagCondition>,
-    pub(crate) modified_since: Option<&'a dto::Timestamp>,
-    pub(crate) unmodified_since: Option<&'a dto::Timestamp>,
-}
-
-impl ReadConditions<'_> {
-    /// [`S3ErrorCode::PreconditionFailed`] or [`S3ErrorCode::NotModified`] if the object is not to be read.
-    pub(crate) fn check(&self, info: &ObjectInfo) -> S3Result<()> {
-        let tag = info.etag.to_string();
-        let same =
-            |condition: &dto::ETagCondition| condition.as_etag().is_none_or(|etag| etag.value() == tag);
-        // Dates of HTTP have whole seconds.
-        let modified_at = info.modified_at.to_date_time().unix_timestamp();
-        let after =
-            |date: &dto::Timestamp| modified_at > time::OffsetDateTime::from(date.clone()).unix_timestamp();
-        match (self.matches, self.unmodified_since) {
-            (Some(condition), _) if !same(condition) => {
-                return Err(S3Error::new(S3ErrorCode::PreconditionFailed));
-            }
-            (None, Some(date)) if after(date) => return Err(S3Error::new(S3ErrorCode::PreconditionFailed)),
-            _ => {}
-        }
-        let unchanged = match (self.differs, self.modified_since) {
-            (Some(condition), _) => same(condition),
-            (None, Some(date)) => !after(date),
-            (None, None) => false,
-        };
-        if unchanged {
-            let mut error = S3Error::new(S3ErrorCode::NotModified);
-            let mut headers = HeaderMap::new();
-            if let Ok(value) = format!("\"{tag}\"").parse() {
-                headers.insert(http::header::ETAG, value);
-            }
-            error.set_headers(headers);
-            error.set_status_code(http::StatusCode::NOT_MODIFIED);
-            return Err(error);
-        }
-        Ok(())
-    }
 }
 
 /// An instant as answers carry it.
@@ -130,9 +81,16 @@ fn metadata(details: &Details) -> Option<dto::Metadata> {
     Some(details.metadata.iter().cloned().collect()).filter(|metadata: &dto::Metadata| !metadata.is_empty())
 }
 
-/// How a bucket's objects are encrypted, as answers carry it.
-pub(crate) fn encryption(bucket: &Bucket) -> dto::ServerSideEncryption {
-    dto::ServerSideEncryption::from_static(encryption_name(bucket.encryption))
+/// How what has this entity tag is encrypted, as answers carry it.
+pub(crate) fn encryption(etag: ETag) -> dto::ServerSideEncryption {
+    dto::ServerSideEncryption::from_static(encryption_name(etag.encryption()))
+}
+
+/// How a new object is to be encrypted, if the client says it.
+pub(crate) fn asked_encryption(headers: &HeaderMap) -> S3Result<Option<Encryption>> {
+    let Some(value) = headers.get("x-amz-server-side-encryption") else { return Ok(None) };
+    let name = value.to_str().map_err(|_| invalid("x-amz-server-side-encryption is not text"))?;
+    encryption_by_name(name).map(Some)
 }
 
 /// The range of an object that a request asks for, if it asks for one.
@@ -145,6 +103,8 @@ pub(crate) fn range(asked: Option<&dto::Range>, size: u64) -> S3Result<Option<Ra
         if let Ok(value) = format!("bytes */{size}").parse() {
             headers.insert(http::header::CONTENT_RANGE, value);
         }
+        // These take the place of those that an error has by itself.
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         error.set_headers(headers);
         error
     };
@@ -177,13 +137,13 @@ impl Handlers {
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutObject)?;
         let body = body(&request, ChecksumAlgorithm::Crc64Nvme)?;
         let condition = write_condition(&request.headers)?;
-        let details = details(&request.headers, request.input.metadata)?;
+        let details = details(&request.headers)?;
         let target = (&bucket, key(&request.input.key)?);
         let put = self.store.put_object(&context, &permit, target, (body, details), condition);
         let info = put.await.map_err(from_store)?;
         let mut output = dto::PutObjectOutput {
             e_tag: Some(etag(&info)),
-            server_side_encryption: Some(encryption(&bucket)),
+            server_side_encryption: Some(encryption(info.etag)),
             ..Default::default()
         };
         set_object_checksum!(output, info);
@@ -195,17 +155,12 @@ impl Handlers {
         request: S3Request<dto::GetObjectInput>,
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
         let context = self.context(&request)?;
+        let conditions = ReadConditions::of_request(&request.headers)?;
         let input = request.input;
         let (bucket, permit) = self.bucket(&context, &input.bucket, Action::GetObject)?;
         let object = self.store.object(&permit, &bucket, &key(&input.key)?).map_err(from_store)?;
         let info = &object.info;
-        let conditions = ReadConditions {
-            matches: input.if_match.as_ref(),
-            differs: input.if_none_match.as_ref(),
-            modified_since: input.if_modified_since.as_ref(),
-            unmodified_since: input.if_unmodified_since.as_ref(),
-        };
-        conditions.check(info)?;
+        conditions.check(&object)?;
         let part = range(input.range.as_ref(), info.size)?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let content = self.store.read_object(&object, wanted.clone()).await.map_err(from_store)?;
@@ -213,7 +168,7 @@ impl Handlers {
             body: Some(answer_body(content)),
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
-            ..Described::new(&object, &bucket).into()
+            ..Described::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
@@ -226,23 +181,18 @@ impl Handlers {
         request: S3Request<dto::HeadObjectInput>,
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
         let context = self.context(&request)?;
+        let conditions = ReadConditions::of_request(&request.headers)?;
         let input = request.input;
         let (bucket, permit) = self.bucket(&context, &input.bucket, Action::GetObject)?;
         let object = self.store.object(&permit, &bucket, &key(&input.key)?).map_err(from_store)?;
         let info = &object.info;
-        let conditions = ReadConditions {
-            matches: input.if_match.as_ref(),
-            differs: input.if_none_match.as_ref(),
-            modified_since: input.if_modified_since.as_ref(),
-            unmodified_since: input.if_unmodified_since.as_ref(),
-        };
-        conditions.check(info)?;
+        conditions.check(&object)?;
         let part = range(input.range.as_ref(), info.size)?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let mut output = dto::HeadObjectOutput {
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
-            ..Described::new(&object, &bucket).into()
+            ..Described::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
@@ -312,18 +262,19 @@ impl Handlers {
         &self,
         context: &nuee_base::Context,
         source: &dto::CopySource,
-        conditions: &ReadConditions<'_>,
+        conditions: &ReadConditions,
     ) -> S3Result<Object> {
         let dto::CopySource::Bucket { bucket, key: source_key, version_id } = source else {
             return Err(not_implemented("a copy from an access point"));
         };
-        if version_id.is_some() {
+        // An object that was never versioned has the version `null`.
+        if version_id.as_deref().is_some_and(|version| version != "null") {
             return Err(not_implemented("a copy of a version"));
         }
         let (bucket, permit) = self.bucket(context, bucket, Action::GetObject)?;
         let object = self.store.object(&permit, &bucket, &key(source_key)?).map_err(from_store)?;
         // For a copy, a source that was not modified is a condition that does not hold.
-        conditions.check(&object.info).map_err(|_| S3Error::new(S3ErrorCode::PreconditionFailed))?;
+        conditions.check(&object).map_err(|_| S3Error::new(S3ErrorCode::PreconditionFailed))?;
         Ok(object)
     }
 
@@ -333,14 +284,10 @@ impl Handlers {
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
         let context = self.context(&request)?;
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutObject)?;
-        let details = details(&request.headers, request.input.metadata.clone())?;
+        let details = details(&request.headers)?;
+        let encryption_asked = asked_encryption(&request.headers)?;
+        let conditions = ReadConditions::of_source(&request.headers)?;
         let input = request.input;
-        let conditions = ReadConditions {
-            matches: input.copy_source_if_match.as_ref(),
-            differs: input.copy_source_if_none_match.as_ref(),
-            modified_since: input.copy_source_if_modified_since.as_ref(),
-            unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
-        };
         let replace = match input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str) {
             None | Some(dto::MetadataDirective::COPY) => false,
             Some(dto::MetadataDirective::REPLACE) => true,
@@ -352,13 +299,17 @@ impl Handlers {
             input.checksum_algorithm.as_ref().map(|name| checksum::by_name(name.as_str())).transpose()?;
         let itself = matches!(&input.copy_source, dto::CopySource::Bucket { bucket, key, .. }
             if **bucket == *input.bucket && **key == *input.key);
-        if itself && !replace && checksum.is_none() {
+        if itself && !replace && checksum.is_none() && encryption_asked.is_none() {
             return Err(invalid(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
                  object's metadata, storage class, website redirect location or encryption attributes.",
             ));
         }
-        let options = nuee_store::CopyOptions { details: replace.then_some(details), checksum };
+        let options = nuee_store::CopyOptions {
+            details: replace.then_some(details),
+            checksum,
+            encryption: encryption_asked,
+        };
         let key = key(&input.key)?;
         let mut attempts = 0;
         let info = loop {
@@ -378,7 +329,7 @@ impl Handlers {
         set_object_checksum!(result, info);
         Ok(S3Response::new(dto::CopyObjectOutput {
             copy_object_result: Some(result),
-            server_side_encryption: Some(encryption(&bucket)),
+            server_side_encryption: Some(encryption(info.etag)),
             ..Default::default()
         }))
     }
@@ -395,7 +346,8 @@ pub(crate) fn body<T>(request: &S3Request<T>, otherwise: ChecksumAlgorithm) -> S
     let checksum = checksum::expected(&request.headers, upload.trailer(), otherwise)?;
     let md5 = checksum::content_md5(&request.headers)?;
     let stream = upload.map(|piece| piece.map_err(nuee_store::BodyError::from));
-    Ok(Body { stream: Box::pin(stream), size: Some(size), md5, checksum })
+    let encryption = asked_encryption(&request.headers)?;
+    Ok(Body { stream: Box::pin(stream), size: Some(size), md5, checksum, encryption })
 }
 
 /// What answers say of an object.
@@ -407,11 +359,11 @@ struct Described<'a> {
 }
 
 impl<'a> Described<'a> {
-    fn new(object: &'a Object, bucket: &Bucket) -> Self {
+    fn new(object: &'a Object) -> Self {
         Self {
             e_tag: etag(&object.info),
             last_modified: timestamp(object.info.modified_at),
-            encryption: Some(encryption(bucket)),
+            encryption: Some(encryption(object.info.etag)),
             details: &object.details,
         }
     }

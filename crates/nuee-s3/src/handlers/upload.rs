@@ -4,15 +4,17 @@ use std::ops::Range;
 
 use nuee_access::{Action, Permit};
 use nuee_base::Context;
-use nuee_store::{ChecksumAlgorithm, CompletedPart, Completion, UploadTarget};
+use nuee_store::{ChecksumAlgorithm, CompletedPart, Completion, UploadOptions, UploadTarget};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::{
     Handlers,
     answer::{from_store, invalid, invalid_argument},
+    bucket::encryption_name,
     checksum::{self, set_checksum, set_object_checksum},
+    condition::{ReadConditions, write_condition},
     key,
-    object::{ReadConditions, body, details, encryption, etag, timestamp, write_condition},
+    object::{asked_encryption, body, details, encryption, etag, timestamp},
 };
 
 /// The most parts of one page, as at S3.
@@ -72,9 +74,11 @@ impl Handlers {
         let told = told
             .map(|algorithm| Ok::<_, S3Error>((algorithm, checksum::kind(algorithm, kind)?)))
             .transpose()?;
-        let details = details(&request.headers, input.metadata)?;
+        let asked = asked_encryption(&request.headers)?;
+        let options =
+            UploadOptions { details: details(&request.headers)?, checksum: told, encryption: asked };
         let target = (&bucket, key(&input.key)?);
-        let created = self.store.create_upload(&context, &permit, target, &details, told);
+        let created = self.store.create_upload(&context, &permit, target, options);
         let id = created.await.map_err(from_store)?;
         Ok(S3Response::new(dto::CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
@@ -83,7 +87,9 @@ impl Handlers {
             checksum_algorithm: told
                 .map(|(algorithm, _)| dto::ChecksumAlgorithm::from_static(checksum::name(algorithm))),
             checksum_type: told.map(|(_, kind)| dto::ChecksumType::from_static(checksum::kind_name(kind))),
-            server_side_encryption: Some(encryption(&bucket)),
+            server_side_encryption: Some(dto::ServerSideEncryption::from_static(encryption_name(
+                asked.unwrap_or(bucket.encryption),
+            ))),
             ..Default::default()
         }))
     }
@@ -110,7 +116,7 @@ impl Handlers {
             self.store.put_part(&context, &permit, (&target, number), body).await.map_err(from_store)?;
         let mut output = dto::UploadPartOutput {
             e_tag: Some(dto::ETag::Strong(part.etag.to_string())),
-            server_side_encryption: Some(encryption(&target.bucket)),
+            server_side_encryption: Some(encryption(part.etag)),
             ..Default::default()
         };
         set_checksum!(output, part.checksum.algorithm, checksum::text(&part.checksum));
@@ -126,12 +132,7 @@ impl Handlers {
         let named = (&*input.bucket, &*input.key, &*input.upload_id);
         let (target, permit) = self.upload(&context, named, Action::PutObject)?;
         let number = part_number(input.part_number)?;
-        let conditions = ReadConditions {
-            matches: input.copy_source_if_match.as_ref(),
-            differs: input.copy_source_if_none_match.as_ref(),
-            modified_since: input.copy_source_if_modified_since.as_ref(),
-            unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
-        };
+        let conditions = ReadConditions::of_source(&request.headers)?;
         let source = self.copy_source(&context, &input.copy_source, &conditions)?;
         let range = match &input.copy_source_range {
             Some(range) => copy_range(range, source.info.size)?,
@@ -147,7 +148,7 @@ impl Handlers {
         set_checksum!(result, part.checksum.algorithm, checksum::text(&part.checksum));
         Ok(S3Response::new(dto::UploadPartCopyOutput {
             copy_part_result: Some(result),
-            server_side_encryption: Some(encryption(&target.bucket)),
+            server_side_encryption: Some(encryption(part.etag)),
             ..Default::default()
         }))
     }
@@ -165,7 +166,7 @@ impl Handlers {
         let after = input.part_number_marker.unwrap_or(0);
         let after = u16::try_from(after).map_err(|_| invalid_argument("part-number-marker is 0 to 10000"))?;
         let mut found = self.store.list_parts(&permit, &target, after, limit + 1).map_err(from_store)?;
-        let more = found.len() > limit as usize;
+        let more = limit > 0 && found.len() > limit as usize;
         found.truncate(limit as usize);
         let told = self.store.upload_checksum(&permit, &target).map_err(from_store)?;
         let parts = found.iter().map(|part| {
@@ -211,6 +212,16 @@ impl Handlers {
         if parts.is_empty() || parts.len() > usize::from(nuee_store::MAX_PART_NUMBER) {
             return Err(malformed());
         }
+        let told = self.store.upload_checksum(&permit, &target).map_err(from_store)?;
+        let kind = told.map(|(_, kind)| checksum::kind_name(kind));
+        if let Some(asked) = input.checksum_type.as_ref()
+            && Some(asked.as_str()) != kind
+        {
+            return Err(invalid(format!(
+                "The upload was created with another checksum type than {}.",
+                asked.as_str()
+            )));
+        }
         let completed = |part: dto::CompletedPart| {
             Ok(CompletedPart {
                 number: part_number(part.part_number.ok_or_else(malformed)?)?,
@@ -219,8 +230,8 @@ impl Handlers {
             })
         };
         let completion = Completion {
+            checksum: checksum::of_whole(&request.headers, parts.len())?,
             parts: parts.into_iter().map(completed).collect::<S3Result<_>>()?,
-            checksum: checksum::known(&request.headers)?,
             size: input
                 .mpu_object_size
                 .map(u64::try_from)
@@ -235,7 +246,7 @@ impl Handlers {
             bucket: Some(input.bucket),
             key: Some(input.key),
             e_tag: Some(etag(&info)),
-            server_side_encryption: Some(encryption(&target.bucket)),
+            server_side_encryption: Some(encryption(info.etag)),
             ..Default::default()
         };
         set_object_checksum!(output, info);

@@ -16,6 +16,7 @@ use nuee_base::{
 use nuee_s3::{Authenticator, Credential, Credentials, Error, Filter, Front, Gate, Hosts, Upload};
 use s3s::{
     S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result,
+    access::{S3Access, S3AccessContext},
     dto::{
         CopyObjectInput, CopyObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, GetObjectInput,
         GetObjectOutput, ListBucketsInput, ListBucketsOutput, PutObjectInput, PutObjectOutput,
@@ -130,10 +131,23 @@ impl S3 for Memory {
     }
 }
 
-pub(crate) fn service(memory: &Memory) -> S3Service {
+/// Lets everybody in, and notes who `s3s` takes them for.
+struct Everybody;
+
+#[async_trait]
+impl S3Access for Everybody {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if context.credentials().is_none() {
+            context.extensions_mut().insert(Principal::Anonymous);
+        }
+        Ok(())
+    }
+}
+
+fn service(memory: &Memory, access: impl S3Access) -> S3Service {
     let mut builder = S3ServiceBuilder::new(memory.clone());
     builder.set_auth(Authenticator::new(Arc::new(memory.clone())));
-    builder.set_access(Gate::new(Arc::new(memory.clone())));
+    builder.set_access(access);
     builder.set_host(Hosts::new([]).unwrap());
     builder.build()
 }
@@ -154,13 +168,18 @@ async fn answer(response: Response<s3s::Body>) -> Answer {
     Answer { status, code: code.map(|(code, _)| code.to_owned()).unwrap_or_default(), body }
 }
 
+/// The surface over this memory.
+pub(crate) fn front(memory: &Memory) -> Front {
+    let service = service(memory, Gate::new(Arc::new(memory.clone())));
+    Front::new(Filter::new(Hosts::new([]).unwrap()), service, Environment::system())
+}
+
 /// Sends a request through the filter.
 pub(crate) async fn send(memory: &Memory, request: Request<Full<Bytes>>) -> Answer {
-    let front = Front::new(Filter::new(Hosts::new([]).unwrap()), service(memory), Environment::system());
-    answer(front.call(request).await).await
+    answer(front(memory).call(request).await).await
 }
 
 /// Sends a request to `s3s` without the filter.
 pub(crate) async fn send_to_s3s_alone(memory: &Memory, request: Request<Full<Bytes>>) -> Answer {
-    answer(service(memory).call(request.map(s3s::Body::http_body)).await.unwrap()).await
+    answer(service(memory, Everybody).call(request.map(s3s::Body::http_body)).await.unwrap()).await
 }

@@ -9,11 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use nuee_base::Environment;
-use nuee_s3::{Filter, Front, Hosts};
 
 use crate::{
-    memory::{Memory, send, service},
+    memory::{Memory, front, send},
     signer::{Build, Draft, Signer, forger, owner, put},
 };
 
@@ -197,8 +195,7 @@ async fn pieces_of_any_size_mean_the_same() {
     for (name, draft) in framed(&owner()) {
         for count in [1, 2, 3, 7, 64, 1000] {
             let memory = Memory::default();
-            let front =
-                Front::new(Filter::new(Hosts::new([]).unwrap()), service(&memory), Environment::system());
+            let front = front(&memory);
             let request = draft.build().map(|_| Drip { bytes: draft.body.clone().into(), count });
             let response = front.call(request).await;
             let status = response.status();

@@ -47,7 +47,7 @@ async fn a_copy_onto_itself_keeps_the_bytes_and_replaces_the_details() {
     platform.put(&platform.home, "self", &content).await;
     let details = Details { metadata: vec![("mtime".into(), "1".into())], ..Details::default() };
     for _ in 0..3 {
-        let options = CopyOptions { details: Some(details.clone()), checksum: None };
+        let options = CopyOptions { details: Some(details.clone()), ..CopyOptions::default() };
         copy(&platform, (&platform.home, "self"), (&platform.home, "self"), options).await.unwrap();
         platform.reclaim().await;
         assert!(platform.get(&platform.home, "self").await.unwrap() == content);
@@ -80,7 +80,7 @@ async fn a_copy_to_another_project_or_organisation_is_sealed_anew() {
 async fn a_copy_that_asks_for_another_checksum_has_it() {
     let platform = Platform::new().await;
     platform.put(&platform.home, "original", &content(1_000, 8)).await;
-    let options = CopyOptions { details: None, checksum: Some(ChecksumAlgorithm::Sha256) };
+    let options = CopyOptions { checksum: Some(ChecksumAlgorithm::Sha256), ..CopyOptions::default() };
     let info =
         copy(&platform, (&platform.home, "original"), (&platform.home, "copy"), options).await.unwrap();
     assert_eq!(info.checksum.unwrap().0.algorithm, ChecksumAlgorithm::Sha256);

@@ -59,6 +59,7 @@ pub(crate) fn body(content: &Bytes, piece: usize) -> Body {
         size: Some(content.len() as u64),
         md5: None,
         checksum: ExpectedChecksum::Compute(ChecksumAlgorithm::Crc64Nvme),
+        encryption: None,
     }
 }
 

@@ -7,7 +7,7 @@ use nuee_access::Action;
 use nuee_base::UploadId;
 use nuee_store::{
     Bucket, ChecksumAlgorithm, ChecksumType, CompletedPart, Completion, Details, Error, ObjectInfo, PartInfo,
-    UploadTarget,
+    UploadOptions, UploadTarget,
 };
 
 use crate::platform::{Platform, body, content, key};
@@ -15,12 +15,9 @@ use crate::platform::{Platform, body, content, key};
 async fn begin(platform: &Platform, checksum: Option<(ChecksumAlgorithm, ChecksumType)>) -> UploadTarget {
     let (bucket, permit) = (&platform.home, platform.permit(&platform.home, Action::PutObject));
     let details = Details { content_type: Some("video/mp4".into()), ..Details::default() };
+    let options = UploadOptions { details, checksum, encryption: None };
     let target = (bucket, key("film"));
-    let id = platform
-        .store
-        .create_upload(&platform.owner(bucket), &permit, target, &details, checksum)
-        .await
-        .unwrap();
+    let id = platform.store.create_upload(&platform.owner(bucket), &permit, target, options).await.unwrap();
     UploadTarget { bucket: Arc::clone(bucket), key: key("film"), id }
 }
 
