@@ -8,6 +8,7 @@ mod bodies;
 mod documents;
 mod heads;
 mod names;
+mod promises;
 mod secrets;
 
 use std::{

@@ -17,4 +17,5 @@ mod disk_full;
 mod io_errors;
 mod kept_data;
 mod memory;
+mod semantics;
 mod slow_clients;

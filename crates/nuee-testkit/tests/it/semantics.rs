@@ -1,0 +1,138 @@
+//! What requests mean: conditions, manners of encryption, names and metadata that are awkward.
+
+use http::Method;
+use nuee_testkit::{Answer, Client, Place, TestServer, signer::Draft};
+use tokio::runtime::Runtime;
+
+/// A server, and a client with a bucket `/bucket`.
+fn start() -> (Runtime, TestServer, Client) {
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(TestServer::start()).unwrap();
+    let mut client = server.client(Place::Schools);
+    assert_eq!(client.put("/bucket", "").unwrap().status, 200);
+    (runtime, server, client)
+}
+
+fn send(client: &mut Client, draft: Draft) -> Answer {
+    client.send(draft).unwrap()
+}
+
+fn etag(answer: &Answer) -> String {
+    answer.header("etag").unwrap().to_owned()
+}
+
+#[test]
+fn a_write_with_if_match_replaces_only_what_it_names() {
+    let (_runtime, _server, mut client) = start();
+    let put = |body: &str, tag: &str| Draft::put("/bucket/state", body).header("if-match", tag);
+    let first = etag(&client.put("/bucket/state", "first").unwrap());
+    assert_eq!(send(&mut client, put("lost", "\"0123\"")).code(), "PreconditionFailed");
+    let second = etag(&send(&mut client, put("second", &first)));
+    assert_eq!(send(&mut client, put("late", &first)).code(), "PreconditionFailed");
+    assert_eq!(client.get("/bucket/state").unwrap().text(), "second");
+    assert_eq!(send(&mut client, put("third", &second)).status, 200);
+}
+
+#[test]
+fn a_condition_of_a_read_may_name_several_entity_tags() {
+    let (_runtime, _server, mut client) = start();
+    let tag = etag(&client.put("/bucket/a", "content").unwrap());
+    let mut get =
+        |name: &str, value: &str| send(&mut client, Draft::new(Method::GET, "/bucket/a").header(name, value));
+    assert_eq!(get("if-match", &format!("\"zzz\", {tag}")).status, 200);
+    assert_eq!(get("if-match", "\"zzz\"").status, 412);
+    assert_eq!(get("if-match", &format!("W/{tag}")).status, 412, "a weak tag is no strong one");
+    let unchanged = get("if-none-match", &format!("\"zzz\", W/{tag}"));
+    assert_eq!(unchanged.status, 304);
+    assert!(unchanged.header("last-modified").is_some() && etag(&unchanged) == tag);
+    let outside = get("range", "bytes=100-");
+    assert_eq!((outside.status, outside.header("content-type")), (416, Some("application/xml")));
+}
+
+#[test]
+fn an_object_is_encrypted_in_the_manner_that_was_asked_for_it() {
+    let (_runtime, _server, mut client) = start();
+    let name = "x-amz-server-side-encryption";
+    let manner = |answer: &Answer| answer.header(name).unwrap().to_owned();
+    let kms = send(&mut client, Draft::put("/bucket/kms", "content").header(name, "aws:kms"));
+    let plain = client.put("/bucket/plain", "content").unwrap();
+    assert_eq!((manner(&kms), manner(&plain)), ("aws:kms".into(), "AES256".into()));
+    assert!(etag(&kms).contains('-') && !etag(&plain).contains('-'));
+    let copy =
+        Draft::put("/bucket/copy", "").header("x-amz-copy-source", "/bucket/plain").header(name, "aws:kms");
+    assert_eq!(manner(&send(&mut client, copy)), "aws:kms");
+    let begin =
+        Draft::with_body(Method::POST, "/bucket/parts", "").query("uploads", "").header(name, "aws:kms");
+    let upload = send(&mut client, begin).elements("UploadId").remove(0);
+    let part = Draft::put("/bucket/parts", "a part").query("partNumber", "1").query("uploadId", &upload);
+    let part = etag(&send(&mut client, part));
+    let document = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{part}</ETag></Part></CompleteMultipartUpload>"
+    );
+    let complete = Draft::with_body(Method::POST, "/bucket/parts", document).query("uploadId", &upload);
+    assert_eq!(manner(&send(&mut client, complete)), "aws:kms");
+    // What an object is shown as stays, whatever becomes of its bucket's default.
+    let default = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms\
+                   </SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
+    let default = Draft::with_body(Method::PUT, "/bucket", default).query("encryption", "");
+    assert_eq!(send(&mut client, default).status, 200);
+    for (path, expected) in
+        [("plain", "AES256"), ("kms", "aws:kms"), ("copy", "aws:kms"), ("parts", "aws:kms")]
+    {
+        let head = send(&mut client, Draft::new(Method::HEAD, &format!("/bucket/{path}")));
+        assert_eq!(manner(&head), expected, "{path}");
+    }
+}
+
+#[test]
+fn control_characters_in_keys_are_readable_in_listings() {
+    let (_runtime, _server, mut client) = start();
+    assert_eq!(client.put("/bucket/c%0Dd%01e", "content").unwrap().status, 200);
+    let listed = send(&mut client, Draft::new(Method::GET, "/bucket").query("list-type", "2"));
+    assert_eq!(listed.elements("Key"), ["c&#xD;d&#x1;e"]);
+    let document = "<Delete><Object><Key>c&#xD;d&#x1;e</Key></Object></Delete>";
+    let deleted = send(&mut client, Draft::with_body(Method::POST, "/bucket", document).query("delete", ""));
+    assert_eq!(deleted.elements("Key"), ["c&#xD;d&#x1;e"]);
+    assert!(client.list("/bucket").unwrap().is_empty());
+}
+
+#[test]
+fn references_to_wide_characters_name_their_keys() {
+    let (_runtime, _server, mut client) = start();
+    assert_eq!(client.put("/bucket/%F0%9F%98%80", "content").unwrap().status, 200);
+    let document = "<Delete><Object><Key>&#128512;</Key></Object></Delete>";
+    assert_eq!(
+        send(&mut client, Draft::with_body(Method::POST, "/bucket", document).query("delete", "")).status,
+        200
+    );
+    assert!(client.list("/bucket").unwrap().is_empty());
+}
+
+#[test]
+fn user_metadata_comes_back_as_it_was_sent() {
+    let (_runtime, _server, mut client) = start();
+    for value in ["=?UTF-8?Q?one?= and two =?UTF-8?Q?three?=", "plain", "=?UTF-8?B?w6k=?=", ""] {
+        let put = Draft::put("/bucket/a", "content").header("x-amz-meta-a", value);
+        assert_eq!(send(&mut client, put).status, 200);
+        let head = send(&mut client, Draft::new(Method::HEAD, "/bucket/a"));
+        assert_eq!(head.header("x-amz-meta-a"), Some(value));
+    }
+}
+
+#[test]
+fn pages_of_nothing_are_whole() {
+    let (_runtime, _server, mut client) = start();
+    let begin = Draft::with_body(Method::POST, "/bucket/parts", "").query("uploads", "");
+    let upload = send(&mut client, begin).elements("UploadId").remove(0);
+    let part = Draft::put("/bucket/parts", "a part").query("partNumber", "1").query("uploadId", &upload);
+    assert_eq!(send(&mut client, part).status, 200);
+    let get = Draft::new;
+    let pages = [
+        get(Method::GET, "/bucket/parts").query("uploadId", &upload).query("max-parts", "0"),
+        get(Method::GET, "/bucket").query("uploads", "").query("max-uploads", "0"),
+        get(Method::GET, "/bucket").query("list-type", "2").query("max-keys", "0"),
+    ];
+    for page in pages {
+        assert_eq!(send(&mut client, page).elements("IsTruncated"), ["false"]);
+    }
+}
