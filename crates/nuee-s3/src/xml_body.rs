@@ -1,7 +1,7 @@
 //! A document in the body of a request, read whole and checked before `s3s` parses it.
 //!
 //! `s3s` answers an internal error to a document that is too long, drops `CDATA` sections without a word (so that
-//! `<Key>a<![CDATA[b]]></Key>` would name the object `a`), knows no reference above U+FFFF, skips the elements that it does
+//! `<Key>a<![CDATA[b]]></Key>` would name the object `a`), refuses references to some characters, skips the elements that it does
 //! not know, and looks at neither hashes nor checksums. This body reads nothing until `s3s` asks for it, which is after
 //! it has checked the signature.
 //!
@@ -187,8 +187,9 @@ fn too_slow() -> Refusal {
     Refusal::request_timeout("The body stopped, or came too slowly: send it without long pauses.")
 }
 
-/// The document with the characters above U+FFFF that it has references for.
-fn resolve_wide_references(document: Bytes) -> Bytes {
+/// The document with the characters that it has references for, and `s3s` refuses: those above U+FFFF, and control
+/// characters, which S3 takes in keys. What becomes shorter is filled up with spaces: `s3s` knows the length already.
+fn resolve_references(document: Bytes) -> Bytes {
     let Ok(text) = std::str::from_utf8(&document) else { return document };
     let mut resolved = Cow::Borrowed("");
     let mut rest = text;
@@ -200,10 +201,11 @@ fn resolve_wide_references(document: Bytes) -> Bytes {
             Some(digits) => u32::from_str_radix(digits, 16),
             None => digits.parse(),
         };
-        let wide = code.ok().filter(|code| *code > 0xFFFF).and_then(char::from_u32);
+        let is_refused = |code: &u32| *code > 0xFFFF || matches!(code, 1..=8 | 11 | 12 | 14..=31);
+        let resolved_to = code.ok().filter(is_refused).and_then(char::from_u32);
         let resolved = resolved.to_mut();
         resolved.push_str(before);
-        match wide {
+        match resolved_to {
             Some(character) => resolved.push(character),
             None => resolved.push_str(&reference[..end]),
         }
@@ -212,8 +214,10 @@ fn resolve_wide_references(document: Bytes) -> Bytes {
     if resolved.is_empty() {
         return document;
     }
-    resolved.to_mut().push_str(rest);
-    Bytes::from(resolved.into_owned())
+    let mut resolved = resolved.into_owned();
+    resolved.push_str(rest);
+    resolved.extend(std::iter::repeat_n(' ', document.len().saturating_sub(resolved.len())));
+    Bytes::from(resolved)
 }
 
 /// The checksums that these headers tell, of which the announced one must be one.
@@ -277,7 +281,7 @@ where
             return Poll::Ready(Some(Err(this.fail(refusal))));
         }
         this.ended = true;
-        let document = resolve_wide_references(std::mem::take(&mut this.read).freeze());
+        let document = resolve_references(std::mem::take(&mut this.read).freeze());
         Poll::Ready((!document.is_empty()).then(|| Ok(Frame::data(document))))
     }
 }
@@ -287,16 +291,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_to_wide_characters_are_resolved_and_others_left() {
+    fn references_that_would_be_refused_are_resolved_and_others_left() {
         let cases = [
-            ("<Key>&#128512;&#x1F600;</Key>", "<Key>\u{1F600}\u{1F600}</Key>"),
+            ("<Key>&#128512;&#x1F600;</Key>", "<Key>\u{1F600}\u{1F600}</Key>          "),
+            ("&#x1;&#13;&#60;", "\u{1}&#13;&#60;    "),
             ("a&#65;&#xD800;&#;&#12", "a&#65;&#xD800;&#;&#12"),
             ("&#1114112; &#128512", "&#1114112; &#128512"),
             ("&#", "&#"),
             ("plain", "plain"),
         ];
         for (text, resolved) in cases {
-            assert_eq!(resolve_wide_references(Bytes::from(text)), resolved, "{text}");
+            assert_eq!(resolve_references(Bytes::from(text)), resolved, "{text}");
         }
     }
 

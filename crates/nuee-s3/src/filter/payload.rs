@@ -92,7 +92,9 @@ impl Payload {
             refuse_framing(headers, length)?;
         }
         Ok(match declared {
-            Declared::Sha256(sha256) if body == BodyUse::Nothing && sha256 != SHA256_OF_NOTHING => {
+            Declared::Sha256(sha256)
+                if (body == BodyUse::Nothing || length == Some(0)) && sha256 != SHA256_OF_NOTHING =>
+            {
                 return Err(Refusal::sha256_mismatch(
                     "The provided x-amz-content-sha256 header is not that of an empty body.",
                 ));
