@@ -24,6 +24,14 @@ impl Snapshot<'_> {
         Ok(self.find(sql, (id,), |row| Columns::new("shares", row).integer(0))?.unwrap_or(0))
     }
 
+    /// Every id of a blob or a list of parts that has references beyond the first, and how many.
+    pub fn shares(&self) -> Result<Vec<([u8; 16], i64)>, Error> {
+        self.collect("SELECT id, count FROM shares", (), |row| {
+            let columns = Columns::new("shares", row);
+            Ok((columns.array(0)?, columns.integer(1)?))
+        })
+    }
+
     /// Up to `limit` garbage rows that may be deleted at `now`, the oldest first.
     pub fn garbage(&self, now: Timestamp, limit: u32) -> Result<Vec<GarbageRow>, Error> {
         let sql = "SELECT id, blob, locator FROM garbage WHERE not_before <= ?1 ORDER BY id LIMIT ?2";
@@ -80,6 +88,12 @@ impl Transaction<'_> {
     pub fn delete_garbage(&self, row: &GarbageRow) -> Result<(), Error> {
         self.execute("DELETE FROM garbage WHERE id = ?1", (row.id,))?;
         self.execute("DELETE FROM moved_blobs WHERE blob = ?1", (row.blob.to_bytes(),)).map(drop)
+    }
+
+    /// Puts a garbage row off, which cannot be deleted now.
+    pub fn postpone_garbage(&self, id: i64, not_before: Timestamp) -> Result<(), Error> {
+        self.execute("UPDATE garbage SET not_before = ?2 WHERE id = ?1", (id, not_before.as_micros()))
+            .map(drop)
     }
 
     /// Notes that a blob is being written, so that it is found if its writing never ends.

@@ -21,6 +21,15 @@ impl Snapshot<'_> {
         })?;
         Ok(found.unwrap_or_default())
     }
+
+    /// What each bucket holds, by its number.
+    pub fn all_usage(&self) -> Result<Vec<(i64, Usage)>, Error> {
+        self.collect("SELECT bucket, objects, bytes FROM usage", (), |row| {
+            let columns = Columns::new("usage", row);
+            let usage = Usage { objects: columns.integer(1)?, bytes: columns.integer(2)? };
+            Ok((columns.integer(0)?, usage))
+        })
+    }
 }
 
 impl Transaction<'_> {

@@ -106,6 +106,12 @@ impl Snapshot<'_> {
         Ok(())
     }
 
+    /// The version of this number.
+    pub fn version(&self, id: i64) -> Result<Option<VersionRow>, Error> {
+        let sql = "SELECT id, bucket, key, record, mac FROM versions WHERE id = ?1";
+        self.find(sql, (id,), convert)
+    }
+
     /// Up to `limit` versions of the platform whose numbers come after `after`, by number.
     pub fn versions(&self, after: i64, limit: u32) -> Result<Vec<VersionRow>, Error> {
         let sql = "SELECT id, bucket, key, record, mac FROM versions WHERE id > ?1 ORDER BY id LIMIT ?2";

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::{
     Bucket, Error,
     blob_write::{Boxed, blocking},
+    lease::Lease,
     record::BlobRecord,
     store::{Store, identity},
 };
@@ -82,7 +83,12 @@ fn length(range: &Range<u64>) -> usize {
 
 impl Store {
     /// The bytes of these pieces, one after the other.
-    pub(crate) async fn read_pieces(&self, bucket: &Bucket, pieces: Vec<Piece>) -> Result<Content, Error> {
+    pub(crate) async fn read_pieces(
+        &self,
+        bucket: &Bucket,
+        pieces: Vec<Piece>,
+        lease: Option<Lease>,
+    ) -> Result<Content, Error> {
         if let [piece] = &pieces[..]
             && piece.range.end - piece.range.start <= AT_ONCE_BYTES
             && let Some(bytes) = self.read_at_once(bucket, piece)?
@@ -101,6 +107,7 @@ impl Store {
             pieces,
             ahead: first,
             ready: VecDeque::new(),
+            _lease: lease,
         };
         Ok(Content::Stream(Box::pin(stream::try_unfold(reading, |mut reading| async move {
             Ok(reading.next().await?.map(|bytes| (bytes, reading)))
@@ -210,6 +217,8 @@ struct Reading {
     pieces: VecDeque<Piece>,
     ahead: Option<Ahead>,
     ready: VecDeque<Bytes>,
+    /// Held until the last byte is taken.
+    _lease: Option<Lease>,
 }
 
 impl Reading {

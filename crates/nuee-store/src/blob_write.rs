@@ -1,22 +1,22 @@
 //! From a body to a sealed blob that its site says is durable.
 //!
-//! A small body is held in memory, checked, sealed and given to the site in one piece. A large one streams: pieces are
-//! digested, sealed and written in steps on blocking threads while the next piece arrives, so that a slow client holds
-//! little more than one chunk of memory and no thread. A blob that streams is noted as pending first, and so is found
-//! again if its writing never ends.
+//! A small body is held in memory, checked, sealed and given to the site in one piece. A large one streams in steps. A
+//! blob that streams is noted as pending first, and so is found again if its writing never ends.
+
+mod steps;
 
 use std::{
     future::Future,
-    ops::{Deref, DerefMut},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use nuee_base::{BlobId, Context};
-use nuee_keys::{CHUNK_SIZE, Sealer};
-use nuee_sites::BlobWriter;
+use nuee_keys::Sealer;
+use nuee_metadata::Transaction;
+use nuee_sites::Locator;
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
@@ -27,13 +27,8 @@ use crate::{
     store::{Store, identity},
 };
 
-/// How much one step on a blocking thread digests, seals and writes, in bytes.
-const STEP_BYTES: usize = 512 << 10;
-
-/// Room for the plain or the sealed bytes of a step, and for what comes while it is taken, in bytes.
-const STEP_BUFFER_BYTES: usize = STEP_BYTES + 4 * CHUNK_SIZE;
-/// How many buffers are kept for later steps.
-const KEPT_STEP_BUFFERS: usize = 16;
+pub(crate) use self::steps::StepBuffers;
+use self::steps::{Large, Steps};
 
 /// A checksum that comes after the body.
 pub type TrailingChecksum = Box<dyn FnOnce() -> Result<Checksum, BodyError> + Send>;
@@ -78,8 +73,8 @@ pub(crate) struct Written {
     /// Absent where entity tags are opaque.
     pub(crate) md5: Option<[u8; 16]>,
     pub(crate) checksum: Checksum,
-    /// While this lives, the blob is somebody's; after, the reclaimer may take it if it is still pending.
-    pub(crate) pending: Option<Pending>,
+    /// While this lives, the blob is somebody's.
+    pub(crate) unrecorded: Unrecorded,
 }
 
 impl Written {
@@ -88,32 +83,62 @@ impl Written {
     }
 }
 
+/// A blob whose writer gave up.
+#[derive(Clone, Copy)]
+pub(crate) struct AbandonedBlob {
+    pub(crate) blob: BlobId,
+    /// Where it is. `None`: it was noted as pending, and may have been recorded in the end.
+    pub(crate) locator: Option<Locator>,
+}
+
 /// The blobs whose writers gave up, for the reclaimer.
 #[derive(Clone, Default)]
-pub(crate) struct Abandoned(Arc<Mutex<Vec<BlobId>>>);
+pub(crate) struct Abandoned(Arc<Mutex<Vec<AbandonedBlob>>>);
 
 impl Abandoned {
     /// All since the last call.
-    pub(crate) fn take(&self) -> Vec<BlobId> {
+    pub(crate) fn take(&self) -> Vec<AbandonedBlob> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// For a later pass.
+    pub(crate) fn put_back(&self, blobs: Vec<AbandonedBlob>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(blobs);
     }
 }
 
-/// A blob that is noted as pending. When dropped, the reclaimer looks whether it still is.
-pub(crate) struct Pending {
+/// A blob that no row references yet. When it is dropped before it was recorded, the reclaimer gets the blob.
+///
+/// A large one was noted as pending, and the reclaimer asks the metadata what became of it. A small one was not, so
+/// that it costs no row: it is abandoned only if the change that would have recorded it was not made. If that change was
+/// made and its commit failed, nobody knows, and the blob is left.
+pub(crate) struct Unrecorded {
     blob: BlobId,
+    locator: Option<Locator>,
+    recorded: bool,
     abandoned: Abandoned,
 }
 
-impl Pending {
-    pub(crate) fn blob(&self) -> BlobId {
-        self.blob
+impl Unrecorded {
+    /// Inside the transaction that references the blob. To be part of the change's result, so that it lives until the
+    /// commit, even when nobody waits for the result any more: were a large blob's dropped before, the reclaimer would
+    /// find it still pending, and delete it.
+    pub(crate) fn record(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {
+        if self.locator.is_none() {
+            transaction.delete_pending_blob(self.blob)?;
+        }
+        self.recorded = true;
+        Ok(())
     }
 }
 
-impl Drop for Pending {
+impl Drop for Unrecorded {
     fn drop(&mut self) {
-        self.abandoned.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.blob);
+        if self.recorded && self.locator.is_some() {
+            return;
+        }
+        let abandoned = AbandonedBlob { blob: self.blob, locator: self.locator };
+        self.abandoned.0.lock().unwrap_or_else(PoisonError::into_inner).push(abandoned);
     }
 }
 
@@ -150,6 +175,10 @@ impl Store {
         Ok(written.shown_as(shown))
     }
 
+    fn unrecorded(&self, blob: BlobId, locator: Option<Locator>) -> Unrecorded {
+        Unrecorded { blob, locator, recorded: false, abandoned: self.0.abandoned.clone() }
+    }
+
     async fn write_small(
         &self,
         bucket: &Bucket,
@@ -166,12 +195,13 @@ impl Store {
         let (data_key, wrapped) = key.fresh_data_key(&self.0.environment, identity(bucket, id))?;
         let sealed = Sealer::new(data_key).seal_whole(&content)?;
         let locator = self.0.site.put(id, sealed.into()).await?;
+        let unrecorded = self.unrecorded(id, Some(locator));
         let blob = BlobRecord {
             id: id.to_bytes(),
             locator: locator.as_bytes().to_vec(),
             key: wrapped.to_bytes().to_vec(),
         };
-        Ok(Written { blob, size, md5: digested.md5, checksum: digested.checksum, pending: None })
+        Ok(Written { blob, size, md5: digested.md5, checksum: digested.checksum, unrecorded })
     }
 
     async fn write_large(
@@ -185,31 +215,25 @@ impl Store {
         let id = BlobId::generate(&self.0.environment);
         let started_at = context.now();
         let noted = self.0.metadata.write(move |transaction| transaction.insert_pending_blob(id, started_at));
-        let pending = Pending { blob: id, abandoned: self.0.abandoned.clone() };
+        let unrecorded = self.unrecorded(id, None);
         let key = self.sealing_key(bucket.organisation, bucket.project)?;
         let (data_key, wrapped) = key.fresh_data_key(&self.0.environment, identity(bucket, id))?;
-        let (site, buffers) = (self.0.site.clone(), &self.0.buffers);
-        let sealed = buffers.take();
-        let begin = move || {
-            let (mut writer, sealer) = (site.create(id)?, Sealer::new(data_key));
-            writer.write(&sealer.header())?;
-            Ok(Large { digests, sealer, writer, sealed })
-        };
+        let (site, buffers) = (self.0.site.clone(), self.0.buffers.clone());
+        let begin = move || Large::begin(digests, Sealer::new(data_key), site.create(id)?, buffers);
         let (noted, begun) = tokio::join!(noted, blocking(&self.0.blocking, begin));
         noted?;
-        let mut steps =
-            Steps { blocking: &self.0.blocking, buffers, buffer: buffers.take(), received: 0, limit };
-        steps.buffer.extend_from_slice(&buffer);
+        let steps = Steps::new(begun?, &buffer, limit, &self.0.blocking);
         drop(buffer);
-        let (large, rest, size) = steps.run(begun?, &mut body).await?;
+        let (large, rest, size) = steps.run(&mut body).await?;
         let check = move |digested: &Digested| check(body, size, digested);
-        let (digested, locator) = blocking(&self.0.blocking, move || large.finish(&rest, check)).await?;
+        let finish = move || large.finish(&rest, unrecorded, check);
+        let (digested, locator, unrecorded) = blocking(&self.0.blocking, finish).await?;
         let blob = BlobRecord {
             id: id.to_bytes(),
             locator: locator.as_bytes().to_vec(),
             key: wrapped.to_bytes().to_vec(),
         };
-        Ok(Written { blob, size, md5: digested.md5, checksum: digested.checksum, pending: Some(pending) })
+        Ok(Written { blob, size, md5: digested.md5, checksum: digested.checksum, unrecorded })
     }
 }
 
@@ -293,158 +317,6 @@ impl Buffer {
             Self::One(piece) => piece,
             Self::Many(pieces) => pieces.freeze(),
         }
-    }
-}
-
-/// The buffers of steps, used again and again: allocated on one thread and freed on another, a mebibyte each, they would
-/// leave every thread with memory that it keeps for itself.
-#[derive(Clone, Default)]
-pub(crate) struct StepBuffers(Arc<Mutex<Vec<Vec<u8>>>>);
-
-/// A buffer of a step. When dropped, it goes back to the others.
-struct StepBuffer {
-    bytes: Vec<u8>,
-    buffers: StepBuffers,
-}
-
-impl StepBuffers {
-    /// An empty buffer with room for a step.
-    fn take(&self) -> StepBuffer {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let bytes = kept.unwrap_or_else(|| Vec::with_capacity(STEP_BUFFER_BYTES));
-        StepBuffer { bytes, buffers: self.clone() }
-    }
-}
-
-impl Drop for StepBuffer {
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        let mut kept = self.buffers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT_STEP_BUFFERS && bytes.capacity() <= 2 * STEP_BUFFER_BYTES {
-            kept.push(bytes);
-        }
-    }
-}
-
-impl Deref for StepBuffer {
-    type Target = Vec<u8>;
-
-    fn deref(&self) -> &Vec<u8> {
-        &self.bytes
-    }
-}
-
-impl DerefMut for StepBuffer {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
-    }
-}
-
-/// A large blob that is being written; travels between the reactor and blocking threads.
-struct Large {
-    digests: Digests,
-    sealer: Sealer,
-    writer: BlobWriter,
-    sealed: StepBuffer,
-}
-
-impl Large {
-    /// Takes whole chunks, none of which is the last.
-    fn take(mut self, chunks: &[u8]) -> Result<Self, Error> {
-        self.digests.update(chunks);
-        self.sealed.clear();
-        for chunk in chunks.chunks(CHUNK_SIZE) {
-            self.sealer.seal_chunk(chunk, &mut self.sealed)?;
-        }
-        self.writer.write(&self.sealed)?;
-        Ok(self)
-    }
-
-    /// Takes what is left, checks the whole, and makes it durable.
-    fn finish(
-        self,
-        rest: &[u8],
-        check: impl FnOnce(&Digested) -> Result<(), Error>,
-    ) -> Result<(Digested, nuee_sites::Locator), Error> {
-        let whole = whole_chunks(rest.len());
-        let mut large = if whole > 0 { self.take(&rest[..whole])? } else { self };
-        large.digests.update(&rest[whole..]);
-        large.sealed.clear();
-        large.sealer.finish(&rest[whole..], &mut large.sealed)?;
-        large.writer.write(&large.sealed)?;
-        let digested = large.digests.finish();
-        check(&digested)?;
-        Ok((digested, large.writer.finish()?))
-    }
-}
-
-/// The bytes of whole chunks that can be sealed before it is known which chunk is the last.
-fn whole_chunks(length: usize) -> usize {
-    length.saturating_sub(1) / CHUNK_SIZE * CHUNK_SIZE
-}
-
-/// Collects pieces of a body and has them taken in steps, one step behind.
-struct Steps<'a> {
-    blocking: &'a Arc<Semaphore>,
-    buffers: &'a StepBuffers,
-    buffer: StepBuffer,
-    received: u64,
-    limit: u64,
-}
-
-/// A blob between two steps, or during one.
-enum Progress {
-    Idle(Box<Large>),
-    Running(JoinHandle<Result<Large, Error>>),
-}
-
-impl Progress {
-    async fn idle(self) -> Result<Large, Error> {
-        match self {
-            Self::Idle(large) => Ok(*large),
-            Self::Running(step) => step.await.map_err(|_| Error::Stopping)?,
-        }
-    }
-}
-
-impl Steps<'_> {
-    /// Reads the body to its end; gives the blob, what it has not taken yet, and the size of the body.
-    async fn run(mut self, large: Large, body: &mut Body) -> Result<(Large, StepBuffer, u64), Error> {
-        self.received = self.buffer.len() as u64;
-        let mut progress = Progress::Idle(Box::new(large));
-        loop {
-            let next = match body.stream.next().now_or_never() {
-                Some(next) => next,
-                // The client is slower than the disk: rather hold no more than a chunk while it is awaited.
-                None => {
-                    if matches!(progress, Progress::Idle(_)) && self.buffer.len() > CHUNK_SIZE {
-                        progress = self.step(progress).await?;
-                    }
-                    body.stream.next().await
-                }
-            };
-            let Some(piece) = next else { break };
-            let piece = piece.map_err(Error::Body)?;
-            self.received += piece.len() as u64;
-            if self.received > self.limit || body.size.is_some_and(|size| self.received > size) {
-                return Err(Error::TooLarge { what: "the body", limit: body.size.unwrap_or(self.limit) });
-            }
-            self.buffer.extend_from_slice(&piece);
-            if self.buffer.len() > STEP_BYTES {
-                progress = self.step(progress).await?;
-            }
-        }
-        Ok((progress.idle().await?, self.buffer, self.received))
-    }
-
-    async fn step(&mut self, progress: Progress) -> Result<Progress, Error> {
-        let large = progress.idle().await?;
-        let whole = whole_chunks(self.buffer.len());
-        let mut rest = self.buffers.take();
-        rest.extend_from_slice(&self.buffer[whole..]);
-        let chunks = std::mem::replace(&mut self.buffer, rest);
-        Ok(Progress::Running(start_blocking(self.blocking, move || large.take(&chunks[..whole])).await?))
     }
 }
 

@@ -11,6 +11,7 @@ use nuee_tenancy::Entry;
 use crate::{
     Encryption, Error, Store,
     record::{self, BucketRecord},
+    store::PartsOwner,
 };
 
 /// A bucket.
@@ -36,6 +37,10 @@ impl Bucket {
     #[must_use]
     pub fn resource(&self) -> Resource {
         Resource::Bucket { organisation: self.organisation, project: self.project, bucket: self.id }
+    }
+
+    pub(crate) fn parts_owner(&self) -> PartsOwner {
+        PartsOwner { organisation: self.organisation, project: self.project }
     }
 
     fn fields(row: &BucketRow) -> RowBuilder {

@@ -18,6 +18,7 @@ mod copy;
 mod details;
 mod error;
 mod etag;
+mod lease;
 mod list;
 mod object;
 mod reclaim;
@@ -39,6 +40,7 @@ pub use list::{ListQuery, ListedObject, MAX_PAGE, Page};
 pub use object::{MAX_PUT_BYTES, Object, ObjectInfo, WriteCondition};
 pub use reclaim::ReclaimReport;
 pub use record::Encryption;
+pub use rotation::Rotation;
 pub use store::{Options, Store};
 pub use upload::{
     CompletedPart, Completion, MAX_OBJECT_BYTES, MAX_PART_NUMBER, PartInfo, UploadInfo, UploadOptions,

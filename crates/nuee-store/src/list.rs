@@ -6,7 +6,7 @@ use nuee_access::{Action, Permit};
 use nuee_base::Timestamp;
 use nuee_metadata::ListedRow;
 
-use crate::{Bucket, ChecksumAlgorithm, ChecksumType, ETag, Error, Store};
+use crate::{Bucket, ChecksumAlgorithm, ChecksumType, ETag, Error, Store, blob_write::blocking};
 
 /// The most entries of one page, as at S3.
 pub const MAX_PAGE: usize = 1_000;
@@ -61,14 +61,19 @@ enum Step {
 }
 
 impl Store {
-    /// A page of the objects of a bucket. Blocks for as long as a page takes: call it where that is allowed.
-    pub fn list_objects(
+    /// A page of the objects of a bucket.
+    pub async fn list_objects(
         &self,
         permit: &Permit,
         bucket: &Arc<Bucket>,
-        query: &ListQuery,
+        query: ListQuery,
     ) -> Result<Page, Error> {
         permit.require_bucket(Action::ListObjects, bucket.id)?;
+        let (store, bucket) = (self.clone(), Arc::clone(bucket));
+        blocking(&self.0.listing, move || store.page(&bucket, &query)).await
+    }
+
+    fn page(&self, bucket: &Bucket, query: &ListQuery) -> Result<Page, Error> {
         let limit = query.limit.min(MAX_PAGE);
         if limit == 0 {
             return Ok(Page::default());

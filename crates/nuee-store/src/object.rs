@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use nuee_access::{Action, Permit};
-use nuee_base::{Context, ErrorKind, ObjectKey, Timestamp};
+use nuee_base::{BlobId, Context, ErrorKind, ObjectKey, Timestamp};
 use nuee_keys::RowMacKey;
 use nuee_metadata::{PartRow, Transaction, Usage, VersionRow};
 use nuee_tenancy::Entry;
@@ -12,9 +12,10 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Bucket, Checksum, ChecksumType, Details, ETag, Error, Store,
     blob_read::{Content, Piece},
-    blob_write::{Body, Pending, Written},
+    blob_write::{Body, Unrecorded, Written},
+    lease::Lease,
     record::{self, BlobRecord, ChecksumRecord, Content as Stored, Version, VersionRecord},
-    store::version_fields,
+    store::{PartsOwner, version_fields},
 };
 
 /// The largest object that one request can write, as at S3: 5 GiB.
@@ -94,10 +95,16 @@ impl Store {
         condition: WriteCondition,
     ) -> Result<ObjectInfo, Error> {
         permit.require_bucket(Action::PutObject, bucket.id)?;
+        if condition != WriteCondition::None {
+            // Looked at again when it is committed; but what cannot be made now need not be read.
+            let row = self.0.metadata.read(|snapshot| snapshot.latest_version(bucket.number, &key))?;
+            let etag = row.as_ref().and_then(|row| Some(self.open_version(bucket, row).ok()?.etag));
+            check_condition(&condition, row.is_some(), etag)?;
+        }
         let details = self.seal_details(bucket, &details)?;
         let written = self.write_blob(context, bucket, body, MAX_PUT_BYTES).await?;
         let version = self.version_of(context, details, &written);
-        self.commit_version(context, (bucket, key), version, condition, written.pending).await
+        self.commit_version(context, (bucket, key), version, condition, written.unrecorded).await
     }
 
     fn version_of(&self, context: &Context, details: Vec<u8>, written: &Written) -> Version {
@@ -130,21 +137,17 @@ impl Store {
         (bucket, key): (&Arc<Bucket>, ObjectKey),
         version: Version,
         condition: WriteCondition,
-        pending: Option<Pending>,
+        mut unrecorded: Unrecorded,
     ) -> Result<ObjectInfo, Error> {
         let info = ObjectInfo::new(&version);
         let entry = bucket.entry(context);
         let change = self.change(context, bucket, key)?;
         let store = self.clone();
         let commit = move |transaction: &Transaction<'_>| {
-            if let Some(pending) = &pending {
-                transaction.delete_pending_blob(pending.blob())?;
-            }
             store.replace_latest(transaction, &change, version, condition)?;
             entry.append(transaction, Action::PutObject.as_str(), Some(&change.key), None)?;
-            // Part of the result, so that it lives until the commit, even when nobody waits for the result any more:
-            // were it dropped with this closure, the reclaimer would find the blob still pending, and delete it.
-            Ok((info, pending))
+            unrecorded.record(transaction)?;
+            Ok((info, unrecorded))
         };
         let result = self.0.metadata.write(commit).await.map(|(info, _recorded)| info);
         if let Err(Error::NoSuchBucket(_)) = result {
@@ -196,7 +199,7 @@ impl Store {
             transaction.delete_version(old_id)?;
             usage.objects = 0;
             if let Some(old) = old {
-                release(transaction, change, &old, self)?;
+                release(transaction, change, &old)?;
                 usage.bytes -= old.size.cast_signed();
             }
         }
@@ -232,18 +235,20 @@ impl Store {
         if range.start > range.end || range.end > object.info.size {
             return Err(Error::InvalidRange { size: object.info.size });
         }
-        let pieces = self.pieces(object, range).await?;
-        self.read_pieces(&object.bucket, pieces).await
+        let (pieces, lease) = self.pieces(object, range).await?;
+        self.read_pieces(&object.bucket, pieces, lease).await
     }
 
-    /// Where the bytes of `range` of an object are.
-    pub(crate) async fn pieces(&self, object: &Object, range: Range<u64>) -> Result<Vec<Piece>, Error> {
+    /// Where the bytes of `range` of an object are, and what keeps its parts from being reclaimed meanwhile.
+    async fn pieces(&self, object: &Object, range: Range<u64>) -> Result<(Vec<Piece>, Option<Lease>), Error> {
         let (upload, digest) = match &object.version.content {
             Stored::Blob(blob) => {
-                return Ok(vec![Piece { blob: blob.clone(), size: object.info.size, range }]);
+                // Its one blob is open until it is read, which no deletion changes.
+                return Ok((vec![Piece { blob: blob.clone(), size: object.info.size, range }], None));
             }
             Stored::Parts { upload, digest, .. } => (*upload, *digest),
         };
+        let lease = self.0.leases.take(upload);
         let (store, bucket) = (self.clone(), Arc::clone(&object.bucket));
         let parts = move || store.parts_of(&bucket, upload, digest);
         let parts = crate::blob_write::blocking(&self.0.blocking, parts).await?;
@@ -256,7 +261,7 @@ impl Store {
             }
             start += size;
         }
-        Ok(pieces)
+        Ok((pieces, Some(lease)))
     }
 
     /// The sizes and blobs of an object's parts, in order, checked to be those that it was made of.
@@ -268,18 +273,25 @@ impl Store {
     ) -> Result<Vec<(u64, BlobRecord)>, Error> {
         let upload = nuee_base::UploadId::from_bytes(upload);
         let rows = self.0.metadata.read(|snapshot| snapshot.parts(upload, 0, u32::MAX))?;
+        self.open_parts(bucket, &rows, digest)
+    }
+
+    /// [`Store::parts_of`], from the rows.
+    pub(crate) fn open_parts(
+        &self,
+        bucket: &Bucket,
+        rows: &[PartRow],
+        digest: [u8; 32],
+    ) -> Result<Vec<(u64, BlobRecord)>, Error> {
         let mut hasher = Sha256::new();
         let mut parts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let part = self.open_part(bucket, row)?;
+        for row in rows {
+            let part = self.open_part(bucket.parts_owner(), row)?;
             hasher.update(part_digest(row.number, &part));
             parts.push((part.size, part.blob));
         }
         if <[u8; 32]>::from(hasher.finalize()) != digest {
-            return Err(Error::damaged(
-                format!("the parts of upload {upload}"),
-                "they are not those of the object",
-            ));
+            return Err(Error::damaged("the parts of an object", "they are not those that it was made of"));
         }
         Ok(parts)
     }
@@ -318,7 +330,7 @@ impl Store {
         let Some(row) = transaction.latest_version(bucket.number, key)? else { return Ok(false) };
         let mut usage = Usage { objects: -1, bytes: 0 };
         if let Some(version) = self.open_replaced(bucket, &row)? {
-            release(transaction, change, &version, self)?;
+            release(transaction, change, &version)?;
             usage.bytes = -version.size.cast_signed();
         }
         transaction.add_usage(bucket.number, usage)?;
@@ -392,7 +404,6 @@ pub(crate) fn release(
     transaction: &Transaction<'_>,
     change: &Change,
     version: &Version,
-    store: &Store,
 ) -> Result<(), Error> {
     match &version.content {
         Stored::Blob(blob) => {
@@ -402,38 +413,34 @@ pub(crate) fn release(
         }
         Stored::Parts { upload, .. } => {
             if transaction.remove_reference(*upload)? {
-                release_parts(transaction, change, *upload, store)?;
+                release_parts(transaction, change, *upload)?;
             }
         }
     }
     Ok(())
 }
 
-/// Inside a transaction: marks all parts of an upload for deletion.
+/// Inside a transaction: marks all parts of an upload for deletion. Their rows stay until the reclaimer comes to them: for
+/// those who read them now, and so that nobody waits while thousands are marked.
 pub(crate) fn release_parts(
     transaction: &Transaction<'_>,
     change: &Change,
     upload: [u8; 16],
-    store: &Store,
 ) -> Result<(), Error> {
-    let upload = nuee_base::UploadId::from_bytes(upload);
-    for row in transaction.parts(upload, 0, u32::MAX)? {
-        release_part(transaction, change, &row, store)?;
-    }
-    transaction.delete_parts(upload)?;
-    Ok(())
+    let owner = PartsOwner { organisation: change.bucket.organisation, project: change.bucket.project };
+    Ok(transaction.insert_garbage(BlobId::from_bytes(upload), &owner.to_bytes(), change.reclaim_at)?)
 }
 
 /// Inside a transaction: marks the blob of a part for deletion. What a damaged row says is not followed, but its owner
 /// may get rid of it.
 pub(crate) fn release_part(
     transaction: &Transaction<'_>,
-    change: &Change,
+    (owner, reclaim_at): (PartsOwner, Timestamp),
     row: &PartRow,
     store: &Store,
 ) -> Result<(), Error> {
-    match store.open_part(&change.bucket, row) {
-        Ok(part) => Ok(transaction.insert_garbage(part.blob.id(), &part.blob.locator, change.reclaim_at)?),
+    match store.open_part(owner, row) {
+        Ok(part) => Ok(transaction.insert_garbage(part.blob.id(), &part.blob.locator, reclaim_at)?),
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             tracing::error!(%error, "a damaged part is removed; its blob is left");
             Ok(())

@@ -6,12 +6,17 @@
 
 use std::time::Duration;
 
-use nuee_base::BlobId;
+use nuee_base::{BlobId, UploadId};
 use nuee_metadata::{GarbageRow, Transaction};
-use nuee_sites::Locator;
+use nuee_sites::{Locator, SegmentNumber};
 use tokio::sync::watch;
 
-use crate::{Error, Store, blob_write::blocking};
+use crate::{
+    Error, Store,
+    blob_write::{AbandonedBlob, blocking},
+    object::release_part,
+    store::PartsOwner,
+};
 
 /// In a garbage row: the blob's writing never ended, so that nobody knows how far it came.
 const NO_LOCATOR: &[u8] = &[];
@@ -19,6 +24,10 @@ const NO_LOCATOR: &[u8] = &[];
 const BATCH: u32 = 200;
 /// How long the reclaimer rests when it finds nothing to do.
 const REST: Duration = Duration::from_secs(2);
+/// How long it rests between two segments that it counts.
+const COUNTING_REST: Duration = Duration::from_millis(50);
+/// How long what cannot be deleted is left alone.
+const RETRY: Duration = Duration::from_mins(1);
 
 /// What a pass of the reclaimer did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,21 +43,28 @@ pub struct ReclaimReport {
 impl Store {
     /// Runs the reclaimer until `stop` says so. At its start, blobs that an earlier process left unfinished are found.
     pub async fn reclaim_until(&self, mut stop: watch::Receiver<bool>) {
-        report(self.find_unfinished().await.map(|_| ReclaimReport::default()));
-        let mut counted = false;
+        let (mut found, mut counted) = (false, false);
         while !*stop.borrow() {
+            if !found {
+                let unfinished = self.find_unfinished().await;
+                found = unfinished.is_ok();
+                report(unfinished.map(|_| ReclaimReport::default()));
+            }
+            let mut counting = false;
             if !counted {
                 let site = self.0.site.clone();
                 let scanned = blocking(&self.0.blocking, move || Ok(site.scan_segment()?)).await;
-                counted = !matches!(scanned, Ok(Some(_)));
+                (counting, counted) = (matches!(scanned, Ok(Some(_))), matches!(scanned, Ok(None)));
+                report(scanned.map(|_| ReclaimReport::default()));
             }
             // Keys that nobody uses any more leave memory too.
             self.0.keys.forget_expired();
             let done = self.reclaim().await;
             let idle = done.as_ref().map_or(true, |done| *done == ReclaimReport::default());
             report(done);
-            if idle && counted {
-                let _ = tokio::time::timeout(REST, stop.changed()).await;
+            if idle {
+                let rest = if counting { COUNTING_REST } else { REST };
+                let _ = tokio::time::timeout(rest, stop.changed()).await;
             }
         }
     }
@@ -58,7 +74,8 @@ impl Store {
         // What this process writes is pending too, but it is not unfinished.
         let started = self.0.started_at;
         let earlier = self.0.metadata.read(|snapshot| snapshot.pending_blobs(started))?;
-        self.delete_unfinished(earlier).await
+        let abandoned = earlier.into_iter().map(|blob| AbandonedBlob { blob, locator: None });
+        self.delete_unfinished(abandoned.collect()).await
     }
 
     /// One pass.
@@ -69,57 +86,129 @@ impl Store {
         Ok(ReclaimReport { deleted, abandoned, moved })
     }
 
-    /// Those of `blobs` that are still pending become garbage; the others were recorded in time.
-    async fn delete_unfinished(&self, blobs: Vec<BlobId>) -> Result<usize, Error> {
+    /// Those of `blobs` that nothing references become garbage; the others were recorded in time. Gives how many did.
+    async fn delete_unfinished(&self, mut blobs: Vec<AbandonedBlob>) -> Result<usize, Error> {
         let mut unfinished = 0;
-        for blob in blobs {
-            let now = self.0.environment.now();
-            // Asked of the writer, which has by now made whatever commit would record the blob.
+        while !blobs.is_empty() {
+            let batch: Vec<_> = blobs.drain(..blobs.len().min(BATCH as usize)).collect();
+            let (now, given_up) = (self.0.environment.now(), batch.clone());
+            // Asked of the writer, which has by now made whatever commit would record a blob.
             let give_up = move |transaction: &Transaction<'_>| {
-                let pending = transaction.delete_pending_blob(blob)?;
-                if pending {
-                    transaction.insert_garbage(blob, NO_LOCATOR, now)?;
+                let mut count = 0;
+                for AbandonedBlob { blob, locator } in given_up {
+                    if locator.is_some() || transaction.delete_pending_blob(blob)? {
+                        let locator = locator.as_ref().map_or(NO_LOCATOR, Locator::as_bytes);
+                        transaction.insert_garbage(blob, locator, now)?;
+                        count += 1;
+                    }
                 }
-                Ok::<_, Error>(pending)
+                Ok::<_, Error>(count)
             };
-            unfinished += usize::from(self.0.metadata.write(give_up).await?);
+            match self.0.metadata.write(give_up).await {
+                Ok(count) => unfinished += count,
+                Err(error) => {
+                    blobs.extend(batch);
+                    self.0.abandoned.put_back(blobs);
+                    return Err(error);
+                }
+            }
         }
         Ok(unfinished)
     }
 
     async fn delete_garbage(&self) -> Result<usize, Error> {
-        let now = self.0.environment.now();
-        let rows = self.0.metadata.read(|snapshot| snapshot.garbage(now, BATCH))?;
-        if rows.is_empty() {
+        let mut due = self.due_garbage().await?;
+        let lists: Vec<_> =
+            due.extract_if(.., |row| PartsOwner::from_bytes(&row.locator).is_some()).collect();
+        for row in lists {
+            if let Some(owner) = PartsOwner::from_bytes(&row.locator) {
+                self.expand_parts(&row, owner).await?;
+            }
+        }
+        let mut blobs = due;
+        if blobs.is_empty() {
+            // Parts that have just become garbage are due as well.
+            blobs = self.due_garbage().await?;
+            blobs.retain(|row| PartsOwner::from_bytes(&row.locator).is_none());
+        }
+        if blobs.is_empty() {
             return Ok(0);
         }
         let store = self.clone();
-        let rows = blocking(&self.0.blocking, move || {
-            let deleted = rows.into_iter().filter(|row| {
+        let (deleted, failed) = blocking(&self.0.blocking, move || {
+            let (deleted, failed): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|row| {
                 let result = store.delete_blob(row);
                 result
                     .inspect_err(|error| tracing::warn!(%error, blob = %row.blob, "a blob was not deleted"))
                     .is_ok()
             });
-            Ok(deleted.collect::<Vec<_>>())
+            Ok((deleted, failed))
         })
         .await?;
-        let count = rows.len();
+        let count = deleted.len();
+        let later = self.0.environment.now().saturating_add(RETRY);
         let forget = move |transaction: &Transaction<'_>| {
-            rows.iter().try_for_each(|row: &GarbageRow| transaction.delete_garbage(row))
+            deleted.iter().try_for_each(|row: &GarbageRow| transaction.delete_garbage(row))?;
+            // Those that fail must not keep the others waiting.
+            failed.iter().try_for_each(|row| transaction.postpone_garbage(row.id, later))
         };
         self.0.metadata.write(forget).await?;
         Ok(count)
     }
 
-    /// Deletes a blob at its site, wherever it was moved to.
+    /// What may be deleted now. The parts that somebody reads are put off.
+    async fn due_garbage(&self) -> Result<Vec<GarbageRow>, Error> {
+        let now = self.0.environment.now();
+        let metadata = self.0.metadata.clone();
+        let rows =
+            blocking(&self.0.listing, move || Ok(metadata.read(|snapshot| snapshot.garbage(now, BATCH))?))
+                .await?;
+        let is_read = |row: &GarbageRow| {
+            PartsOwner::from_bytes(&row.locator).is_some() && self.0.leases.is_held(row.blob.to_bytes())
+        };
+        let (read, due): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_read);
+        if !read.is_empty() {
+            let later = now.saturating_add(RETRY);
+            let put_off = move |transaction: &Transaction<'_>| {
+                read.iter().try_for_each(|row| transaction.postpone_garbage(row.id, later))
+            };
+            self.0.metadata.write(put_off).await?;
+        }
+        Ok(due)
+    }
+
+    /// Makes each part of an upload garbage of its own, some in each transaction.
+    async fn expand_parts(&self, row: &GarbageRow, owner: PartsOwner) -> Result<(), Error> {
+        let upload = UploadId::from_bytes(row.blob.to_bytes());
+        loop {
+            let (store, row, now) = (self.clone(), row.clone(), self.0.environment.now());
+            let expand = move |transaction: &Transaction<'_>| {
+                let parts = transaction.parts(upload, 0, BATCH)?;
+                for part in &parts {
+                    release_part(transaction, (owner, now), part, &store)?;
+                    transaction.delete_part(upload, part.number)?;
+                }
+                let last = parts.len() < BATCH as usize;
+                if last {
+                    transaction.delete_garbage(&row)?;
+                }
+                Ok::<_, Error>(last)
+            };
+            if self.0.metadata.write(expand).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deletes a blob at its site: where it was, and where it was moved to.
     fn delete_blob(&self, row: &GarbageRow) -> Result<(), Error> {
         if row.locator == NO_LOCATOR {
             return Ok(self.0.site.discard(row.blob)?);
         }
         let moved = self.0.metadata.read(|snapshot| snapshot.moved_blob(row.blob))?;
-        let locator = Locator::try_from(&moved.as_ref().unwrap_or(&row.locator)[..])?;
-        self.0.site.delete(row.blob, &locator)?;
+        for locator in [Some(&row.locator), moved.as_ref()].into_iter().flatten() {
+            self.0.site.delete(row.blob, &Locator::try_from(&locator[..])?)?;
+        }
         Ok(())
     }
 
@@ -131,13 +220,40 @@ impl Store {
         for batch in moves.chunks(BATCH as usize) {
             let batch = batch.iter().map(|(blob, _, to)| (*blob, *to)).collect::<Vec<_>>();
             let note = move |transaction: &Transaction<'_>| {
-                batch.iter().try_for_each(|(blob, to)| transaction.put_moved_blob(*blob, to.as_bytes()))
+                let mut earlier = Vec::new();
+                for (blob, to) in batch {
+                    let moved = transaction.moved_blob(blob)?;
+                    earlier.extend(moved.filter(|moved| moved != to.as_bytes()).map(|moved| (blob, moved)));
+                    transaction.put_moved_blob(blob, to.as_bytes())?;
+                }
+                Ok::<_, Error>(earlier)
             };
-            self.0.metadata.write(note).await?;
+            let earlier = self.0.metadata.write(note).await?;
+            self.delete_earlier_copies(segment, earlier).await?;
         }
         let site = self.0.site.clone();
         blocking(&self.0.blocking, move || Ok(site.drop_segment(segment)?)).await?;
         Ok(moves.len())
+    }
+
+    /// Deletes copies that were noted before a crash and are noted elsewhere now. Those in the segment that is emptied go
+    /// with it.
+    async fn delete_earlier_copies(
+        &self,
+        emptied: SegmentNumber,
+        copies: Vec<(BlobId, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        let site = self.0.site.clone();
+        blocking(&self.0.blocking, move || {
+            for (blob, locator) in copies {
+                let locator = Locator::try_from(&locator[..])?;
+                if locator.segment_number() != Some(emptied) {
+                    site.delete(blob, &locator)?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

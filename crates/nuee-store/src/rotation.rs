@@ -1,95 +1,220 @@
 //! Rotation of a project's key: a new version seals from now on, and every row that the older versions wrapped is
 //! wrapped anew. Blobs are not touched. Older versions stay, only to open what was being written meanwhile.
+//!
+//! Rows are walked until a whole walk changes nothing, so that what was written during one is found by the next. Each
+//! row is read in the transaction that changes it. A damaged row is counted and left; it keeps no other from its new key.
 
 use std::sync::Arc;
 
 use nuee_access::{Permit, Resource};
-use nuee_base::{Context, ProjectId};
+use nuee_base::{Context, ErrorKind, ProjectId, UploadId};
 use nuee_keys::{ProjectKey, WrappedDataKey};
-use nuee_metadata::{PartRow, Transaction, VersionRow};
+use nuee_metadata::{PartRow, Transaction, UploadRow, VersionRow};
 
 use crate::{
     Bucket, Error, Store,
     object::DETAILS,
-    record::{self, BlobRecord, Content as Stored, PartRecord, VersionRecord},
-    store::{identity, part_fields, version_fields},
+    record::{self, BlobRecord, Content as Stored, PartRecord, UploadRecord, VersionRecord},
+    store::{identity, part_fields, upload_fields, version_fields},
 };
 
 /// Rows that one transaction rewraps.
 const BATCH: u32 = 200;
+/// Walks at most: of what is written during one, the next finds little.
+const WALKS: usize = 10;
+
+/// What a rotation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// Data keys that were wrapped anew.
+    pub rewrapped: usize,
+    /// Rows that are damaged, and stay under the key that they had.
+    pub damaged: usize,
+}
+
+impl Rotation {
+    fn add(&mut self, other: Self) {
+        self.rewrapped += other.rewrapped;
+        self.damaged += other.damaged;
+    }
+
+    /// The outcome of one row.
+    fn of(result: Result<usize, Error>) -> Result<Self, Error> {
+        match result {
+            Ok(rewrapped) => Ok(Self { rewrapped, damaged: 0 }),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!(%error, "a damaged row keeps its key");
+                Ok(Self { rewrapped: 0, damaged: 1 })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The key that rows are to be under.
+#[derive(Clone)]
+struct Target {
+    project: ProjectId,
+    version: u32,
+    key: Arc<ProjectKey>,
+}
 
 impl Store {
-    /// Makes a new version of a project's key and rewraps what the older ones wrapped; gives the number of rows.
-    pub async fn rotate_project_key(&self, context: &Context, permit: &Permit) -> Result<usize, Error> {
+    /// Makes a new version of a project's key and rewraps what the older ones wrapped.
+    pub async fn rotate_project_key(&self, context: &Context, permit: &Permit) -> Result<Rotation, Error> {
         let Resource::Project { organisation, project } = permit.resource() else {
             return Err(Error::Invalid("a key is rotated by project".into()));
         };
         let version = self.0.project_keys.add_version(context, permit).await?;
-        let new = self.project_key(organisation, project, version)?;
-        self.rewrap_project(project, version, new).await
+        let target = Target { project, version, key: self.project_key(organisation, project, version)? };
+        let mut total = Rotation::default();
+        for _ in 0..WALKS {
+            let mut walk = self.rewrap_versions(&target).await?;
+            walk.add(self.rewrap_uploads(&target).await?);
+            total.rewrapped += walk.rewrapped;
+            total.damaged = walk.damaged;
+            if walk.rewrapped == 0 {
+                break;
+            }
+        }
+        Ok(total)
     }
 
-    async fn rewrap_project(
-        &self,
-        project: ProjectId,
-        version: u32,
-        new: Arc<ProjectKey>,
-    ) -> Result<usize, Error> {
-        let (mut rewrapped, mut after) = (0, 0);
+    async fn rewrap_versions(&self, target: &Target) -> Result<Rotation, Error> {
+        let (mut total, mut after) = (Rotation::default(), 0);
         loop {
-            let rows = self.0.metadata.read(|snapshot| snapshot.versions(after, BATCH))?;
-            let Some(last) = rows.last() else { return Ok(rewrapped) };
-            after = last.id;
-            let (store, new) = (self.clone(), Arc::clone(&new));
-            // Inside the transaction, since rows may be replaced meanwhile.
+            let (store, to) = (self.clone(), target.clone());
             let rewrap = move |transaction: &Transaction<'_>| {
-                let mut done = 0;
-                for row in rows {
+                let rows = transaction.versions(after, BATCH)?;
+                let (mut done, mut uploads) = (Rotation::default(), Vec::new());
+                for row in &rows {
                     let bucket = transaction.bucket_by_number(row.bucket)?;
-                    let Some(bucket) = bucket.filter(|bucket| bucket.project == project) else { continue };
+                    let Some(bucket) = bucket.filter(|bucket| bucket.project == to.project) else { continue };
                     let bucket = store.open_bucket(&bucket)?;
-                    done += store.rewrap_version(transaction, &bucket, &row, (version, &new))?;
+                    let rewrapped = store.rewrap_version(transaction, &bucket, row, &to);
+                    done.add(Rotation::of(rewrapped.map(|(rewrapped, upload)| {
+                        uploads.extend(upload.map(|upload| (bucket, upload)));
+                        rewrapped
+                    }))?);
                 }
-                Ok::<_, Error>(done)
+                Ok::<_, Error>((done, uploads, rows.last().map(|row| row.id)))
             };
-            rewrapped += self.0.metadata.write(rewrap).await?;
+            let (done, uploads, last) = self.0.metadata.write(rewrap).await?;
+            total.add(done);
+            for (bucket, upload) in uploads {
+                total.add(self.rewrap_parts(&bucket, upload, target).await?);
+            }
+            match last {
+                Some(last) => after = last,
+                None => return Ok(total),
+            }
         }
     }
 
+    /// Rewraps what a version's row holds. Gives how many data keys that were, and the upload that has more.
     fn rewrap_version(
         &self,
         transaction: &Transaction<'_>,
         bucket: &Bucket,
         row: &VersionRow,
-        (key_version, new): (u32, &ProjectKey),
-    ) -> Result<usize, Error> {
+        to: &Target,
+    ) -> Result<(usize, Option<UploadId>), Error> {
         let mut version = self.open_version(bucket, row)?;
-        let mut changed = 0;
+        let (mut changed, mut parts) = (0, None);
         match &mut version.content {
-            Stored::Blob(blob) => {
-                changed += usize::from(self.rewrap_blob(bucket, blob, (key_version, new))?);
-            }
-            Stored::Parts { upload, .. } => {
-                let upload = nuee_base::UploadId::from_bytes(*upload);
-                for part in transaction.parts(upload, 0, u32::MAX)? {
-                    changed += self.rewrap_part(transaction, bucket, &part, (key_version, new))?;
-                }
-            }
+            Stored::Blob(blob) => changed += usize::from(self.rewrap_blob(bucket, blob, to)?),
+            Stored::Parts { upload, .. } => parts = Some(UploadId::from_bytes(*upload)),
         }
-        if !version.details.is_empty() && nuee_keys::record_key_version(&version.details)? != key_version {
-            let details = self.open_details(bucket, &version.details)?;
-            let plain = record::encode(&details)?;
-            let context = bucket.organisation.to_bytes();
-            version.details = new.seal_record(&self.0.environment, DETAILS, &context, &plain)?;
-        }
+        version.details = self.rewrap_details(bucket, version.details, to)?;
         let record = record::encode(&VersionRecord::V1(version))?;
         if record != row.record {
             let row_key = self.row_key(bucket.organisation)?;
             let mac = version_fields(bucket, row.id, row.key.as_str(), &record).mac(&row_key);
-            // A row that was deleted meanwhile is not updated, and that is right.
             transaction.update_version(row.id, &record, mac)?;
         }
-        Ok(changed)
+        Ok((changed, parts))
+    }
+
+    /// Rewraps the uploads under way, and their parts.
+    async fn rewrap_uploads(&self, target: &Target) -> Result<Rotation, Error> {
+        let (mut total, mut after) = (Rotation::default(), 0);
+        loop {
+            let rows = self.0.metadata.read(|snapshot| snapshot.all_buckets(after, BATCH))?;
+            let Some(last) = rows.last() else { return Ok(total) };
+            after = last.number;
+            for row in rows.iter().filter(|row| row.project == target.project) {
+                total.add(self.rewrap_uploads_of(&self.open_bucket(row)?, target).await?);
+            }
+        }
+    }
+
+    async fn rewrap_uploads_of(&self, bucket: &Bucket, target: &Target) -> Result<Rotation, Error> {
+        let (mut total, mut key, mut id) = (Rotation::default(), Vec::new(), [0; 16]);
+        loop {
+            let (store, to, bucket_of_rows) = (self.clone(), target.clone(), bucket.clone());
+            let (after_key, after_id) = (key, id);
+            let rewrap = move |transaction: &Transaction<'_>| {
+                let rows = transaction.uploads(bucket_of_rows.number, &after_key, after_id, BATCH)?;
+                let mut done = Rotation::default();
+                for row in &rows {
+                    let rewrapped = store.rewrap_upload(transaction, &bucket_of_rows, row, &to);
+                    done.add(Rotation::of(rewrapped.map(|()| 0))?);
+                }
+                Ok::<_, Error>((done, rows))
+            };
+            let (done, rows) = self.0.metadata.write(rewrap).await?;
+            total.add(done);
+            let Some(last) = rows.last() else { return Ok(total) };
+            (key, id) = (last.key.as_bytes().to_vec(), last.id.to_bytes());
+            for row in &rows {
+                total.add(self.rewrap_parts(bucket, row.id, target).await?);
+            }
+        }
+    }
+
+    fn rewrap_upload(
+        &self,
+        transaction: &Transaction<'_>,
+        bucket: &Bucket,
+        row: &UploadRow,
+        to: &Target,
+    ) -> Result<(), Error> {
+        let mut upload = self.open_upload(bucket, row)?;
+        upload.details = self.rewrap_details(bucket, upload.details, to)?;
+        let record = record::encode(&UploadRecord::V1(upload))?;
+        if record != row.record {
+            let row_key = self.row_key(bucket.organisation)?;
+            let mac = upload_fields(bucket, row.id.to_bytes(), row.key.as_str(), &record).mac(&row_key);
+            transaction.update_upload(&UploadRow { record, mac, ..row.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Rewraps the parts of an upload, or of the object that it became, some in each transaction.
+    async fn rewrap_parts(
+        &self,
+        bucket: &Bucket,
+        upload: UploadId,
+        target: &Target,
+    ) -> Result<Rotation, Error> {
+        let (mut total, mut after) = (Rotation::default(), 0);
+        loop {
+            let (store, to, bucket) = (self.clone(), target.clone(), bucket.clone());
+            let rewrap = move |transaction: &Transaction<'_>| {
+                let rows = transaction.parts(upload, after, BATCH)?;
+                let mut done = Rotation::default();
+                for row in &rows {
+                    done.add(Rotation::of(store.rewrap_part(transaction, &bucket, row, &to))?);
+                }
+                Ok::<_, Error>((done, rows.last().map(|row| row.number)))
+            };
+            let (done, last) = self.0.metadata.write(rewrap).await?;
+            total.add(done);
+            match last {
+                Some(last) => after = last,
+                None => return Ok(total),
+            }
+        }
     }
 
     fn rewrap_part(
@@ -97,32 +222,37 @@ impl Store {
         transaction: &Transaction<'_>,
         bucket: &Bucket,
         row: &PartRow,
-        new: (u32, &ProjectKey),
+        to: &Target,
     ) -> Result<usize, Error> {
-        let mut part = self.open_part(bucket, row)?;
-        if !self.rewrap_blob(bucket, &mut part.blob, new)? {
+        let mut part = self.open_part(bucket.parts_owner(), row)?;
+        if !self.rewrap_blob(bucket, &mut part.blob, to)? {
             return Ok(0);
         }
         let record = record::encode(&PartRecord::V1(part))?;
         let row_key = self.row_key(bucket.organisation)?;
-        let mac = part_fields(bucket, row.upload.to_bytes(), row.number, &record).mac(&row_key);
+        let mac = part_fields(bucket.parts_owner(), row.upload.to_bytes(), row.number, &record).mac(&row_key);
         transaction.put_part(&PartRow { upload: row.upload, number: row.number, record, mac })?;
         Ok(1)
     }
 
     /// Rewraps a blob's data key; `false` if the new key wraps it already.
-    fn rewrap_blob(
-        &self,
-        bucket: &Bucket,
-        blob: &mut BlobRecord,
-        (key_version, new): (u32, &ProjectKey),
-    ) -> Result<bool, Error> {
+    fn rewrap_blob(&self, bucket: &Bucket, blob: &mut BlobRecord, to: &Target) -> Result<bool, Error> {
         let wrapped = WrappedDataKey::from_bytes(&blob.key)?;
-        if wrapped.key_version() == key_version {
+        if wrapped.key_version() == to.version {
             return Ok(false);
         }
         let old = self.project_key(bucket.organisation, bucket.project, wrapped.key_version())?;
-        blob.key = nuee_keys::rewrap(&old, new, identity(bucket, blob.id()), &wrapped)?.to_bytes().to_vec();
+        blob.key =
+            nuee_keys::rewrap(&old, &to.key, identity(bucket, blob.id()), &wrapped)?.to_bytes().to_vec();
         Ok(true)
+    }
+
+    /// Details, sealed by the new key.
+    fn rewrap_details(&self, bucket: &Bucket, details: Vec<u8>, to: &Target) -> Result<Vec<u8>, Error> {
+        if details.is_empty() || nuee_keys::record_key_version(&details)? == to.version {
+            return Ok(details);
+        }
+        let plain = record::encode(&self.open_details(bucket, &details)?)?;
+        Ok(to.key.seal_record(&self.0.environment, DETAILS, &bucket.organisation.to_bytes(), &plain)?)
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     Bucket, Error,
     blob_write::{Abandoned, StepBuffers},
     bucket::{BucketCache, CACHED_BUCKETS},
+    lease::Leases,
     record::{self, Part, PartRecord, Version, VersionRecord},
 };
 
@@ -23,7 +24,7 @@ pub struct Options {
     pub small_blob_bytes: usize,
     /// How long a blob that nothing references any more is kept for the readers that have begun to read it.
     pub reclaim_delay: Duration,
-    /// Long reads and writes that use a thread at the same time.
+    /// Long reads and writes that use a thread at the same time; and as many listings.
     pub blocking_tasks: usize,
     /// The least size of a part that is not the last, in bytes.
     pub minimum_part_bytes: u64,
@@ -53,6 +54,9 @@ pub(crate) struct Shared {
     pub(crate) buckets: BucketCache,
     pub(crate) project_keys: ProjectKeys,
     pub(crate) blocking: Arc<Semaphore>,
+    /// For what reads many rows, so that it does not wait for slow disks.
+    pub(crate) listing: Arc<Semaphore>,
+    pub(crate) leases: Leases,
     pub(crate) abandoned: Abandoned,
     pub(crate) buffers: StepBuffers,
     pub(crate) started_at: Timestamp,
@@ -79,6 +83,8 @@ impl Store {
             buckets: BucketCache::new(CACHED_BUCKETS),
             project_keys,
             blocking: Arc::new(Semaphore::new(options.blocking_tasks)),
+            listing: Arc::new(Semaphore::new(options.blocking_tasks)),
+            leases: Leases::default(),
             abandoned: Abandoned::default(),
             buffers: StepBuffers::default(),
             started_at,
@@ -131,9 +137,9 @@ impl Store {
     }
 
     /// A part, once its row's code has been checked.
-    pub(crate) fn open_part(&self, bucket: &Bucket, row: &nuee_metadata::PartRow) -> Result<Part, Error> {
-        let row_key = self.row_key(bucket.organisation)?;
-        let fields = part_fields(bucket, row.upload.to_bytes(), row.number, &row.record);
+    pub(crate) fn open_part(&self, owner: PartsOwner, row: &nuee_metadata::PartRow) -> Result<Part, Error> {
+        let row_key = self.row_key(owner.organisation)?;
+        let fields = part_fields(owner, row.upload.to_bytes(), row.number, &row.record);
         if fields.verify(&row_key, &row.mac).is_err() {
             let what = format!("part {} of upload {}", row.number, row.upload);
             return Err(Error::damaged(what, "its row's code is wrong"));
@@ -169,12 +175,36 @@ pub(crate) fn version_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8])
         .bytes(record)
 }
 
-/// The fields that the code of a row of `parts` covers. A part belongs to an upload, whose object may be copied to
-/// other buckets of the project; so its code names the project and not the bucket.
-pub(crate) fn part_fields(bucket: &Bucket, upload: [u8; 16], number: u16, record: &[u8]) -> RowBuilder {
+/// Whose parts are: an upload's object may be copied to other buckets of the project, and its parts outlive its bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PartsOwner {
+    pub(crate) organisation: OrganisationId,
+    pub(crate) project: ProjectId,
+}
+
+impl PartsOwner {
+    /// In the place of a locator: marks that all parts of an upload are garbage. No site has a locator like this one.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        [PARTS_MARK, &self.organisation.to_bytes(), &self.project.to_bytes()].concat()
+    }
+
+    /// What [`PartsOwner::to_bytes`] gave; `None` if it is something else.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (organisation, project) = bytes.strip_prefix(PARTS_MARK)?.split_at_checked(16)?;
+        Some(Self {
+            organisation: OrganisationId::from_bytes(organisation.try_into().ok()?),
+            project: ProjectId::from_bytes(project.try_into().ok()?),
+        })
+    }
+}
+
+const PARTS_MARK: &[u8] = b"parts";
+
+/// The fields that the code of a row of `parts` covers.
+pub(crate) fn part_fields(owner: PartsOwner, upload: [u8; 16], number: u16, record: &[u8]) -> RowBuilder {
     RowBuilder::new("parts")
-        .bytes(&bucket.organisation.to_bytes())
-        .bytes(&bucket.project.to_bytes())
+        .bytes(&owner.organisation.to_bytes())
+        .bytes(&owner.project.to_bytes())
         .bytes(&upload)
         .integer(i64::from(number))
         .bytes(record)

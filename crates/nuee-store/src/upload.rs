@@ -1,6 +1,10 @@
 //! Multipart uploads.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use md5::{Digest as _, Md5};
 use nuee_access::{Action, Permit};
@@ -11,7 +15,7 @@ use sha2::Sha256;
 use crate::{
     Bucket, Checksum, ChecksumAlgorithm, ChecksumType, Details, ETag, Error, Object, ObjectInfo, Store,
     WriteCondition,
-    blob_write::Body,
+    blob_write::{Body, blocking},
     object::{Change, MAX_PUT_BYTES, full_object, part_digest, release_part, release_parts},
     record::{
         self, ChecksumRecord, Content as Stored, Encryption, Part, PartRecord, Upload, UploadRecord, Version,
@@ -138,7 +142,7 @@ impl Store {
         self.0.metadata.write(create).await
     }
 
-    fn open_upload(&self, bucket: &Bucket, row: &UploadRow) -> Result<Upload, Error> {
+    pub(crate) fn open_upload(&self, bucket: &Bucket, row: &UploadRow) -> Result<Upload, Error> {
         let row_key = self.row_key(bucket.organisation)?;
         let fields = upload_fields(bucket, row.id.to_bytes(), row.key.as_str(), &row.record);
         if fields.verify(&row_key, &row.mac).is_err() {
@@ -191,25 +195,23 @@ impl Store {
         let record = record::encode(&PartRecord::V1(part))?;
         let upload = target.id;
         let change = self.change(context, &target.bucket, target.key.clone())?;
-        let mac = part_fields(&target.bucket, upload.to_bytes(), number, &record).mac(&change.row_key);
+        let mac =
+            part_fields(target.bucket.parts_owner(), upload.to_bytes(), number, &record).mac(&change.row_key);
         let row = PartRow { upload, number, record, mac };
         let entry = target.bucket.entry(context);
-        let (store, pending) = (self.clone(), written.pending);
+        let (store, mut unrecorded) = (self.clone(), written.unrecorded);
         let put = move |transaction: &Transaction<'_>| {
             let bucket = &change.bucket;
             if transaction.upload(bucket.number, &change.key, upload)?.is_none() {
                 return Err(Error::NoSuchUpload);
             }
             if let Some(old) = transaction.part(upload, number)? {
-                release_part(transaction, &change, &old, &store)?;
-            }
-            if let Some(pending) = &pending {
-                transaction.delete_pending_blob(pending.blob())?;
+                release_part(transaction, (bucket.parts_owner(), change.reclaim_at), &old, &store)?;
             }
             transaction.put_part(&row)?;
             entry.append(transaction, "s3:UploadPart", Some(&change.key), None)?;
-            // As for an object: the reclaimer leaves the blob alone until the commit.
-            Ok(pending)
+            unrecorded.record(transaction)?;
+            Ok(unrecorded)
         };
         self.0.metadata.write(put).await?;
         Ok(info)
@@ -232,7 +234,7 @@ impl Store {
     }
 
     /// Up to `limit` parts of an upload whose numbers come after `after`.
-    pub fn list_parts(
+    pub async fn list_parts(
         &self,
         permit: &Permit,
         target: &UploadTarget,
@@ -240,13 +242,18 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<PartInfo>, Error> {
         permit.require_bucket(Action::ListParts, target.bucket.id)?;
-        self.find_upload(target)?;
-        let rows = self.0.metadata.read(|snapshot| snapshot.parts(target.id, after, limit))?;
-        rows.iter().map(|row| Ok(PartInfo::new(row.number, &self.open_part(&target.bucket, row)?))).collect()
+        let (store, target) = (self.clone(), target.clone());
+        blocking(&self.0.listing, move || {
+            store.find_upload(&target)?;
+            let rows = store.0.metadata.read(|snapshot| snapshot.parts(target.id, after, limit))?;
+            let open = |row: &PartRow| store.open_part(target.bucket.parts_owner(), row);
+            rows.iter().map(|row| Ok(PartInfo::new(row.number, &open(row)?))).collect()
+        })
+        .await
     }
 
     /// Up to `limit` uploads of a bucket after this key, or after this upload of this key.
-    pub fn list_uploads(
+    pub async fn list_uploads(
         &self,
         permit: &Permit,
         bucket: &Arc<Bucket>,
@@ -255,16 +262,20 @@ impl Store {
     ) -> Result<Vec<UploadInfo>, Error> {
         permit.require_bucket(Action::ListUploads, bucket.id)?;
         let after_id = after_id.map_or([u8::MAX; 16], UploadId::to_bytes);
-        let rows = self
-            .0
-            .metadata
-            .read(|snapshot| snapshot.uploads(bucket.number, after_key.as_bytes(), after_id, limit))?;
-        let info = |row: UploadRow| {
-            let upload = self.open_upload(bucket, &row)?;
-            let created_at = Timestamp::from_micros(upload.created_at_micros);
-            Ok(UploadInfo { id: row.id, key: row.key, created_at, checksum: upload.checksum })
-        };
-        rows.into_iter().map(info).collect()
+        let (store, bucket, after_key) = (self.clone(), Arc::clone(bucket), after_key.to_owned());
+        blocking(&self.0.listing, move || {
+            let rows = store
+                .0
+                .metadata
+                .read(|snapshot| snapshot.uploads(bucket.number, after_key.as_bytes(), after_id, limit))?;
+            let info = |row: UploadRow| {
+                let upload = store.open_upload(&bucket, &row)?;
+                let created_at = Timestamp::from_micros(upload.created_at_micros);
+                Ok(UploadInfo { id: row.id, key: row.key, created_at, checksum: upload.checksum })
+            };
+            rows.into_iter().map(info).collect()
+        })
+        .await
     }
 
     /// Gives up an upload and its parts.
@@ -277,12 +288,12 @@ impl Store {
         permit.require_bucket(Action::AbortUpload, target.bucket.id)?;
         let change = self.change(context, &target.bucket, target.key.clone())?;
         let entry = target.bucket.entry(context);
-        let (store, upload) = (self.clone(), target.id);
+        let upload = target.id;
         let abort = move |transaction: &Transaction<'_>| {
             if !transaction.delete_upload(change.bucket.number, &change.key, upload)? {
                 return Err(Error::NoSuchUpload);
             }
-            release_parts(transaction, &change, upload.to_bytes(), &store)?;
+            release_parts(transaction, &change, upload.to_bytes())?;
             entry.append(transaction, Action::AbortUpload.as_str(), Some(&change.key), None)?;
             Ok(())
         };
@@ -301,10 +312,8 @@ impl Store {
         let (store, asked, now) = (self.clone(), target.clone(), context.now());
         let condition = completion.condition.clone();
         // The parts are checked on a blocking thread; the transaction only makes sure that they are still the same.
-        let prepared = crate::blob_write::blocking(&self.0.blocking, move || {
-            store.prepare_completion(&asked, &completion, now)
-        })
-        .await?;
+        let prepared =
+            blocking(&self.0.blocking, move || store.prepare_completion(&asked, &completion, now)).await?;
         let change = self.change(context, &target.bucket, target.key.clone())?;
         let entry = target.bucket.entry(context);
         let (store, upload) = (self.clone(), target.id);
@@ -327,9 +336,11 @@ impl Store {
         let rows = self.0.metadata.read(|snapshot| snapshot.parts(target.id, 0, u32::MAX))?;
         let mut codes = BTreeMap::new();
         let mut parts = BTreeMap::new();
-        for row in &rows {
+        // A part that is not named is not looked at: it may be damaged, or come this very moment.
+        let named = completion.parts.iter().map(|part| part.number).collect::<BTreeSet<_>>();
+        for row in rows.iter().filter(|row| named.contains(&row.number)) {
             codes.insert(row.number, row.mac);
-            parts.insert(row.number, self.open_part(&target.bucket, row)?);
+            parts.insert(row.number, self.open_part(target.bucket.parts_owner(), row)?);
         }
         let chosen = choose_parts(completion, &parts, self.0.options.minimum_part_bytes)?;
         let size = chosen.iter().map(|(_, part)| part.size).sum::<u64>();
@@ -344,8 +355,7 @@ impl Store {
         let (etag, digest) = multipart_digests(upload.encryption, &chosen);
         let checksum = checksum_of(upload.checksum, &chosen)?;
         check_told(completion.checksum.as_ref(), checksum.as_ref())?;
-        let numbers = chosen.iter().map(|(number, _)| *number).collect::<Vec<_>>();
-        let count = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
+        let count = u16::try_from(chosen.len()).unwrap_or(u16::MAX);
         let version = Version {
             modified_at_micros: now.as_micros(),
             size,
@@ -354,7 +364,7 @@ impl Store {
             details: upload.details,
             content: Stored::Parts { upload: target.id.to_bytes(), count, digest },
         };
-        Ok(Prepared { version, numbers, codes })
+        Ok(Prepared { version, codes })
     }
 
     fn commit_completion(
@@ -371,20 +381,18 @@ impl Store {
         let mut unused = Vec::new();
         let mut found = 0;
         for row in transaction.parts(upload, 0, u32::MAX)? {
-            if prepared.codes.get(&row.number) != Some(&row.mac) {
-                return Err(Error::InvalidPart(row.number));
-            }
-            if prepared.numbers.binary_search(&row.number).is_ok() {
-                found += 1;
-            } else {
-                unused.push(row);
+            match prepared.codes.get(&row.number) {
+                Some(code) if *code == row.mac => found += 1,
+                // It was replaced since it was looked at.
+                Some(_) => return Err(Error::InvalidPart(row.number)),
+                None => unused.push(row),
             }
         }
-        if found != prepared.numbers.len() {
+        if found != prepared.codes.len() {
             return Err(Error::NoSuchUpload);
         }
         for row in unused {
-            release_part(transaction, change, &row, self)?;
+            release_part(transaction, (change.bucket.parts_owner(), change.reclaim_at), &row, self)?;
             transaction.delete_part(upload, row.number)?;
         }
         let info = ObjectInfo::new(&prepared.version);
@@ -413,9 +421,7 @@ fn multipart_digests(encryption: Encryption, chosen: &[(u16, &Part)]) -> (ETag, 
 /// A completion whose parts were checked.
 struct Prepared {
     version: Version,
-    /// The numbers of the parts that the object is made of, ascending.
-    numbers: Vec<u16>,
-    /// The codes of all parts of the upload when they were checked.
+    /// The codes of the parts that the object is made of, when they were checked.
     codes: BTreeMap<u16, nuee_metadata::Mac>,
 }
 
@@ -450,7 +456,7 @@ fn choose_parts<'p>(
 }
 
 /// The checksum of an object that is made of these parts, in the way that its upload was created with.
-fn checksum_of(
+pub(crate) fn checksum_of(
     told: Option<(ChecksumAlgorithm, ChecksumType)>,
     parts: &[(u16, &Part)],
 ) -> Result<Option<ChecksumRecord>, Error> {

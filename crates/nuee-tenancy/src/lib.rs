@@ -15,6 +15,7 @@ mod organisation;
 mod project;
 mod project_keys;
 mod service_account;
+mod verify;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub use organisation::Organisation;
 pub use project::Project;
 pub use project_keys::ProjectKeys;
 pub use service_account::{AccessKey, ServiceAccount};
+pub use verify::DamagedRow;
 
 use service_account::{KNOWN_KEYS, KnownKeys};
 

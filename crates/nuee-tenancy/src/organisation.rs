@@ -60,7 +60,7 @@ impl Tenancy {
         Ok(organisation)
     }
 
-    fn open_organisation(&self, row: OrganisationRow) -> Result<Organisation, Error> {
+    pub(crate) fn open_organisation(&self, row: OrganisationRow) -> Result<Organisation, Error> {
         let row_key = self.0.keys.row_mac_key(row.id)?;
         if fields(row.id, &row.name, &row.record).verify(&row_key, &row.mac).is_err() {
             return Err(Error::damaged(format!("organisation {}", row.name), "its row's code is wrong"));

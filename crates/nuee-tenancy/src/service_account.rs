@@ -202,7 +202,7 @@ impl Tenancy {
         self.0.known_keys.get_or_read(id, || Ok(self.read_credentials(id)?.map(Arc::new)))
     }
 
-    fn read_credentials(&self, id: &AccessKeyId) -> Result<Option<(Principal, Secret)>, Error> {
+    pub(crate) fn read_credentials(&self, id: &AccessKeyId) -> Result<Option<(Principal, Secret)>, Error> {
         let Some(key) = self.0.metadata.read(|snapshot| snapshot.access_key(id))? else { return Ok(None) };
         let damaged = |detail: &str| Error::damaged(format!("access key {id}"), detail);
         let account = self.0.metadata.read(|snapshot| snapshot.service_account(key.service_account))?;
@@ -230,7 +230,7 @@ impl Tenancy {
         Ok(Some((principal, Secret::new(secret))))
     }
 
-    fn open_account(
+    pub(crate) fn open_account(
         &self,
         organisation: OrganisationId,
         row: &ServiceAccountRow,

@@ -134,6 +134,8 @@ pub enum Reply {
         projects: usize,
         /// Data keys that were wrapped anew.
         data_keys: usize,
+        /// Rows that are damaged and keep the key that they had.
+        damaged: usize,
     },
 }
 

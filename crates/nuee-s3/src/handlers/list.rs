@@ -5,7 +5,7 @@ use std::{fmt::Write, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use nuee_access::{Action, Permit};
 use nuee_base::Context;
-use nuee_store::{Bucket, ListQuery, ListedObject, MAX_PAGE, Page};
+use nuee_store::{Bucket, ListQuery, ListedObject, MAX_PAGE};
 use s3s::{S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::{
@@ -77,13 +77,6 @@ fn common_prefixes(prefixes: Vec<String>, encoding: Encoding) -> Option<Vec<dto:
 }
 
 impl Handlers {
-    /// A page, read on a thread where reading may take its time.
-    async fn page(&self, permit: Permit, bucket: Arc<Bucket>, query: ListQuery) -> S3Result<Page> {
-        let store = self.store.clone();
-        let page = tokio::task::spawn_blocking(move || store.list_objects(&permit, &bucket, &query));
-        page.await.map_err(|_| from_store(nuee_store::Error::Stopping))?.map_err(from_store)
-    }
-
     fn start_list(&self, context: &Context, bucket: &str) -> S3Result<(Arc<Bucket>, Permit)> {
         self.bucket(context, bucket, Action::ListObjects)
     }
@@ -107,7 +100,7 @@ impl Handlers {
             after,
             limit,
         };
-        let page = self.page(permit, bucket, query).await?;
+        let page = self.store.list_objects(&permit, &bucket, query).await.map_err(from_store)?;
         let owner = (input.fetch_owner == Some(true)).then(|| self.owner(&context));
         let count = page.objects.len() + page.prefixes.len();
         let contents = page.objects.into_iter().map(|listed| object(listed, encoding, owner.as_ref()));
@@ -143,7 +136,7 @@ impl Handlers {
             after: input.marker.clone().unwrap_or_default(),
             limit,
         };
-        let page = self.page(permit, bucket, query).await?;
+        let page = self.store.list_objects(&permit, &bucket, query).await.map_err(from_store)?;
         let owner = self.owner(&context);
         let contents = page.objects.into_iter().map(|listed| object(listed, encoding, Some(&owner)));
         Ok(S3Response::new(dto::ListObjectsOutput {
@@ -184,7 +177,8 @@ impl Handlers {
             (key, id) = (prefix.clone(), Some(nuee_base::UploadId::from_bytes([0; 16])));
         }
         let asked = u32::try_from(limit + 1).unwrap_or(u32::MAX);
-        let mut found = self.store.list_uploads(&permit, &bucket, (&key, id), asked).map_err(from_store)?;
+        let found = self.store.list_uploads(&permit, &bucket, (&key, id), asked).await;
+        let mut found = found.map_err(from_store)?;
         found.retain(|upload| upload.key.as_str().starts_with(&prefix));
         let more = limit > 0 && found.len() > limit;
         found.truncate(limit);

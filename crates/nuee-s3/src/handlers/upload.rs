@@ -165,7 +165,8 @@ impl Handlers {
         let limit = u32::try_from(limit).map_err(|_| invalid_argument("max-parts is not negative"))?;
         let after = input.part_number_marker.unwrap_or(0);
         let after = u16::try_from(after).map_err(|_| invalid_argument("part-number-marker is 0 to 10000"))?;
-        let mut found = self.store.list_parts(&permit, &target, after, limit + 1).map_err(from_store)?;
+        let found = self.store.list_parts(&permit, &target, after, limit + 1).await;
+        let mut found = found.map_err(from_store)?;
         let more = limit > 0 && found.len() > limit as usize;
         found.truncate(limit as usize);
         let told = self.store.upload_checksum(&permit, &target).map_err(from_store)?;

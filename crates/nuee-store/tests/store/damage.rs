@@ -6,13 +6,6 @@ use nuee_store::Error;
 
 use crate::platform::{Platform, content};
 
-/// Changes the database behind the server's back, as whoever has its file could.
-fn tamper(platform: &Platform, sql: &str) {
-    let connection = rusqlite::Connection::open(platform.database()).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    assert!(connection.execute(sql, ()).unwrap() > 0, "{sql} changed nothing");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_were_altered_or_swapped_are_refused() {
     for sql in [
@@ -27,7 +20,7 @@ async fn rows_that_were_altered_or_swapped_are_refused() {
         let platform = Platform::new().await;
         platform.put(&platform.home, "a", &content(1_000, 1)).await;
         platform.put(&platform.home, "b", &content(1_000, 2)).await;
-        tamper(&platform, sql);
+        platform.damage(sql);
         let read = platform.get(&platform.home, "a").await;
         assert!(matches!(read, Err(Error::Damaged { .. })), "{sql}: {read:?}");
         assert!(platform.get(&platform.home, "b").await.unwrap() == content(1_000, 2));
@@ -36,18 +29,98 @@ async fn rows_that_were_altered_or_swapped_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_rows_say_together_is_verified() {
+    let platform = Platform::new().await;
+    platform.put(&platform.home, "a", &content(1_000, 1)).await;
+    platform.copy(&platform.home, "a", &platform.home, "b").await;
+    platform.upload(&platform.home, "parts", &[content(200_000, 2), content(100, 3)]).await;
+    platform.begin_upload(&platform.home, "never completed", &content(300_000, 4)).await;
+    platform.assert_sound().await;
+    for sql in [
+        "UPDATE uploads SET mac = zeroblob(32)",
+        "UPDATE parts SET mac = zeroblob(32) WHERE number = 1",
+        "UPDATE buckets SET mac = zeroblob(32) WHERE number = 1",
+        "DELETE FROM shares",
+        "UPDATE shares SET count = 7",
+        "UPDATE usage SET bytes = bytes + 1",
+        "INSERT INTO usage (bucket, objects, bytes) VALUES (3, 1, 0)",
+        "INSERT INTO garbage (not_before, blob, locator) SELECT 1, id, x'00' FROM shares",
+        "DELETE FROM latest WHERE key = x'61'",
+    ] {
+        let before = platform.dump();
+        platform.damage(sql);
+        let report = platform.verify_quickly().await;
+        assert!(report.damaged > 0, "{sql}");
+        platform.restore(&before);
+    }
+    platform.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blob_of_any_part_is_missed() {
+    let platform = Platform::new().await;
+    platform
+        .upload(&platform.home, "parts", &[content(200_000, 2), content(201_000, 3), content(9, 4)])
+        .await;
+    platform.begin_upload(&platform.home, "never completed", &content(300_000, 5)).await;
+    let files = walk(&platform.directory.path().join("data/site/files"));
+    assert_eq!(files.len(), 3);
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert_eq!(platform.verify_quickly().await.damaged, 1);
+        fs::write(&file, [&bytes[..], b"more"].concat()).unwrap();
+        assert_eq!(platform.verify_quickly().await.damaged, 1, "a longer file");
+        fs::write(&file, bytes).unwrap();
+    }
+    platform.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_at_work_is_sound() {
+    let platform = Platform::new().await;
+    let work = async {
+        for n in 0..150 {
+            platform
+                .put(&platform.home, &format!("{}", n % 7), &content(2_000 + 40_000 * (n % 5), n as u64))
+                .await;
+            platform.delete(&platform.home, &[&format!("{}", (n + 3) % 7)]).await;
+            platform.store.reclaim().await.unwrap();
+        }
+    };
+    let look = async {
+        for _ in 0..10 {
+            platform.assert_sound().await;
+        }
+    };
+    tokio::join!(work, look);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_part_does_not_keep_its_owner_from_removing_it() {
+    let platform = Platform::new().await;
+    for name in ["deleted", "replaced"] {
+        platform.upload(&platform.home, name, &[content(200_000, 2), content(9, 4)]).await;
+    }
+    platform.damage("UPDATE parts SET mac = zeroblob(32) WHERE number = 1");
+    assert!(matches!(platform.get(&platform.home, "deleted").await, Err(Error::Damaged { .. })));
+    assert_eq!(platform.delete(&platform.home, &["deleted"]).await, [true]);
+    platform.put(&platform.home, "replaced", &content(10, 1)).await;
+    platform.reclaim().await;
+    let report = platform.verify().await;
+    assert_eq!((report.damaged, report.orphans), (0, 2), "the blobs of damaged rows are left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_row_of_another_project_is_refused() {
     let platform = Platform::new().await;
     platform.put(&platform.home, "a", &content(1_000, 1)).await;
     let (home, abroad) =
         (hex::encode(platform.home.project.to_bytes()), hex::encode(platform.abroad.project.to_bytes()));
-    tamper(
-        &platform,
-        &format!(
-            "UPDATE project_keys SET record = (SELECT record FROM project_keys WHERE project = x'{abroad}'),
+    platform.damage(&format!(
+        "UPDATE project_keys SET record = (SELECT record FROM project_keys WHERE project = x'{abroad}'),
                 mac = (SELECT mac FROM project_keys WHERE project = x'{abroad}') WHERE project = x'{home}'"
-        ),
-    );
+    ));
     // A store that has not seen the key yet.
     let keys = nuee_keys::DirectoryCustody::open(
         &platform.directory.path().join("keys"),

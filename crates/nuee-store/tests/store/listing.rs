@@ -52,7 +52,8 @@ proptest! {
             };
             let mut found = Vec::new();
             loop {
-                let page = platform.store.list_objects(&permit, &platform.home, &query).unwrap();
+                let page = platform.store.list_objects(&permit, &platform.home, query.clone());
+                let page = runtime.block_on(page).unwrap();
                 prop_assert!(names(&page).len() <= limit);
                 let entries = names(&page);
                 found.extend(entries.clone());
@@ -70,6 +71,6 @@ async fn a_page_of_nothing_has_nothing_and_no_next() {
     let platform = Platform::new().await;
     platform.put(&platform.home, "a", &content(1, 1)).await;
     let permit = platform.permit(&platform.home, Action::ListObjects);
-    let page = platform.store.list_objects(&permit, &platform.home, &ListQuery::default()).unwrap();
+    let page = platform.store.list_objects(&permit, &platform.home, ListQuery::default()).await.unwrap();
     assert_eq!(page, Page::default());
 }

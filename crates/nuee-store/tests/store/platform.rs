@@ -10,8 +10,8 @@ use nuee_keys::{DirectoryCustody, KeyRing};
 use nuee_metadata::Metadata;
 use nuee_sites::DirectorySite;
 use nuee_store::{
-    Body, Bucket, ChecksumAlgorithm, Details, Encryption, Error, ExpectedChecksum, ObjectInfo, Options,
-    Store, WriteCondition,
+    Body, Bucket, ChecksumAlgorithm, CompletedPart, Completion, CopyOptions, Details, Encryption, Error,
+    ExpectedChecksum, ObjectInfo, Options, Store, UploadOptions, UploadTarget, WriteCondition,
 };
 use nuee_tenancy::{Project, Tenancy};
 use tempfile::TempDir;
@@ -150,6 +150,92 @@ impl Platform {
         self.store.delete_objects(&self.owner(bucket), &permit, bucket, keys).await.unwrap()
     }
 
+    pub(crate) async fn copy(&self, from: &Arc<Bucket>, name: &str, to: &Arc<Bucket>, copy: &str) {
+        let source = self.store.object(&self.permit(from, Action::GetObject), from, &key(name)).unwrap();
+        let (owner, permit) = (self.owner(to), self.permit(to, Action::PutObject));
+        let target = (to, key(copy));
+        let copied = self.store.copy_object(&owner, (&permit, &source), target, CopyOptions::default());
+        copied.await.unwrap();
+    }
+
+    /// Begins an upload that has one part.
+    pub(crate) async fn begin_upload(&self, bucket: &Arc<Bucket>, name: &str, part: &Bytes) -> UploadTarget {
+        let (owner, permit) = (self.owner(bucket), self.permit(bucket, Action::PutObject));
+        let target = self.create_upload(bucket, name).await;
+        self.store.put_part(&owner, &permit, (&target, 1), body(part, 50_000)).await.unwrap();
+        target
+    }
+
+    async fn create_upload(&self, bucket: &Arc<Bucket>, name: &str) -> UploadTarget {
+        let (owner, permit) = (self.owner(bucket), self.permit(bucket, Action::PutObject));
+        let details = Details { content_type: Some("text/plain".into()), ..Details::default() };
+        let options = UploadOptions { details, ..UploadOptions::default() };
+        let created = self.store.create_upload(&owner, &permit, (bucket, key(name)), options);
+        UploadTarget { bucket: Arc::clone(bucket), key: key(name), id: created.await.unwrap() }
+    }
+
+    /// Completes an upload of one part.
+    pub(crate) async fn complete(&self, target: &UploadTarget) {
+        let (owner, permit) = (self.owner(&target.bucket), self.permit(&target.bucket, Action::PutObject));
+        let listed = self.permit(&target.bucket, Action::ListParts);
+        let parts = self.store.list_parts(&listed, target, 0, 10).await.unwrap();
+        let parts = parts.iter().map(|part| CompletedPart {
+            number: part.number,
+            etag: part.etag.to_string(),
+            checksum: None,
+        });
+        let completion = Completion { parts: parts.collect(), ..Completion::default() };
+        self.store.complete_upload(&owner, &permit, target, completion).await.unwrap();
+    }
+
+    /// Changes the database behind the server's back, as whoever has its file could.
+    pub(crate) fn damage(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        assert!(connection.execute(sql, ()).unwrap() > 0, "{sql} changed nothing");
+    }
+
+    /// An object of these parts.
+    pub(crate) async fn upload(&self, bucket: &Arc<Bucket>, name: &str, parts: &[Bytes]) {
+        let (owner, permit) = (self.owner(bucket), self.permit(bucket, Action::PutObject));
+        let target = self.create_upload(bucket, name).await;
+        let mut completed = Vec::new();
+        for (number, part) in (1..).zip(parts) {
+            let put = self.store.put_part(&owner, &permit, (&target, number), body(part, 50_000));
+            let etag = put.await.unwrap().etag.to_string();
+            completed.push(CompletedPart { number, etag, checksum: None });
+        }
+        let completion = Completion { parts: completed, ..Completion::default() };
+        self.store.complete_upload(&owner, &permit, &target, completion).await.unwrap();
+    }
+
+    /// The database as it is now.
+    pub(crate) fn dump(&self) -> PathBuf {
+        let copy = self.directory.path().join("copy.db");
+        let _ = std::fs::remove_file(&copy);
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        connection.execute("VACUUM INTO ?1", (copy.to_str().unwrap(),)).unwrap();
+        copy
+    }
+
+    /// Lets the time pass that garbage is left alone for.
+    pub(crate) fn make_garbage_due(&self) {
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        connection.execute("UPDATE garbage SET not_before = 0", ()).unwrap();
+    }
+
+    /// Puts all rows back.
+    pub(crate) fn restore(&self, copy: &std::path::Path) {
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        connection.execute("ATTACH ?1 AS kept", (copy.to_str().unwrap(),)).unwrap();
+        for table in ["uploads", "parts", "buckets", "shares", "usage", "garbage", "latest"] {
+            let sql = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept.{table};");
+            connection.execute_batch(&sql).unwrap();
+        }
+    }
+
     /// Reclaims until there is nothing left to reclaim.
     pub(crate) async fn reclaim(&self) -> nuee_store::ReclaimReport {
         let mut total = nuee_store::ReclaimReport::default();
@@ -165,9 +251,17 @@ impl Platform {
     }
 
     pub(crate) async fn verify(&self) -> nuee_store::VerifyReport {
+        self.verify_with(true).await
+    }
+
+    pub(crate) async fn verify_quickly(&self) -> nuee_store::VerifyReport {
+        self.verify_with(false).await
+    }
+
+    async fn verify_with(&self, content: bool) -> nuee_store::VerifyReport {
         let operator = Context::new(self.environment.clone(), Principal::Operator);
         let permit = self.decider.decide(&operator, Action::Verify, Resource::Platform).unwrap();
-        self.store.verify(&permit, true, |_| ()).await.unwrap()
+        self.store.verify(&permit, content, |_| ()).await.unwrap()
     }
 
     /// That verification finds nothing wrong and nothing left over.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use nuee_access::Action;
 use nuee_store::{Details, WriteCondition};
 
-use crate::platform::{Platform, content, key, stalled};
+use crate::platform::{Platform, body, content, key, stalled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_stay_readable_while_their_segments_are_emptied() {
@@ -85,5 +86,67 @@ async fn a_reclaimer_that_never_rests_takes_nothing_that_is_being_recorded() {
         let read = platform.get(&platform.home, &format!("object-{n}")).await;
         assert!(read.unwrap() == content(300_000, n), "object-{n}");
     }
+    platform.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_its_condition_refuses_leaves_nothing() {
+    let platform = Platform::new().await;
+    platform.put(&platform.home, "taken", &content(1_000, 1)).await;
+    let (owner, permit) =
+        (platform.owner(&platform.home), platform.permit(&platform.home, Action::PutObject));
+    for size in [5_000, 2 << 20] {
+        // They begin while the key is free, and are refused when they are committed.
+        let puts = (0..8).map(|n| {
+            let written = (body(&content(size, n), 100_000), Details::default());
+            let target = (&platform.home, key(&format!("race-{size}")));
+            platform.store.put_object(&owner, &permit, target, written, WriteCondition::Absent)
+        });
+        let done = futures_util::future::join_all(puts).await;
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
+    }
+    let upload = platform.begin_upload(&platform.home, "aborted", &content(300_000, 2)).await;
+    let abort = platform.permit(&platform.home, Action::AbortUpload);
+    let late = platform.store.put_part(&owner, &permit, (&upload, 2), body(&content(9_000, 3), 9_000));
+    let (aborted, _) = tokio::join!(platform.store.abort_upload(&owner, &abort, &upload), late);
+    aborted.unwrap();
+    platform.reclaim().await;
+    platform.assert_sound().await;
+    assert_eq!(platform.site.blobs().count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_parts_is_read_to_its_end_whatever_becomes_of_its_key() {
+    let platform = Platform::new().await;
+    let parts: Vec<_> = (0..5).map(|n| content(300_000, n)).collect();
+    platform.upload(&platform.home, "slow", &parts).await;
+    let read = platform.permit(&platform.home, Action::GetObject);
+    let object = platform.store.object(&read, &platform.home, &key("slow")).unwrap();
+    let mut stream = platform.store.read_object(&object, 0..1_500_000).await.unwrap().into_stream();
+    let mut found = stream.next().await.unwrap().unwrap().to_vec();
+    platform.put(&platform.home, "slow", &content(10, 9)).await;
+    platform.reclaim().await;
+    while let Some(piece) = stream.next().await {
+        found.extend_from_slice(&piece.unwrap());
+    }
+    assert!(found == parts.concat());
+    drop(stream);
+    assert!(platform.site.blobs().count() > 1, "what was read is put off");
+    platform.make_garbage_due();
+    platform.reclaim().await;
+    assert_eq!(platform.site.blobs().count(), 1);
+    platform.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_a_deleted_bucket_are_reclaimed() {
+    let platform = Platform::new().await;
+    let parts: Vec<_> = (0..3).map(|n| content(300_000, n)).collect();
+    platform.upload(&platform.home, "a", &parts).await;
+    platform.delete(&platform.home, &["a"]).await;
+    let permit = platform.permit(&platform.home, Action::DeleteBucket);
+    platform.store.delete_bucket(&platform.owner(&platform.home), &permit, &platform.home).await.unwrap();
+    assert_eq!(platform.reclaim().await.deleted, 3);
+    assert_eq!(platform.site.blobs().count(), 0);
     platform.assert_sound().await;
 }

@@ -50,9 +50,9 @@ async fn complete(
     platform.store.complete_upload(&platform.owner(&target.bucket), &permit, target, completion).await
 }
 
-fn list(platform: &Platform, bucket: &Arc<Bucket>) -> Vec<UploadId> {
+async fn list(platform: &Platform, bucket: &Arc<Bucket>) -> Vec<UploadId> {
     let permit = platform.permit(bucket, Action::ListUploads);
-    let uploads = platform.store.list_uploads(&permit, bucket, ("", None), 100).unwrap();
+    let uploads = platform.store.list_uploads(&permit, bucket, ("", None), 100).await.unwrap();
     uploads.into_iter().map(|upload| upload.id).collect()
 }
 
@@ -77,7 +77,7 @@ async fn parts_in_any_order_and_replaced_ones_make_one_object() {
     assert_eq!(object.details.content_type.as_deref(), Some("video/mp4"));
     let across = platform.read(&object, 149_990..300_010).await.unwrap();
     assert!(across == contents.concat()[149_990..300_010]);
-    assert_eq!(list(&platform, &platform.home), []);
+    assert_eq!(list(&platform, &platform.home).await, []);
     platform.reclaim().await;
     assert_eq!(platform.site.blobs().count(), 4, "the replaced and the unused part are gone");
     platform.assert_sound().await;
@@ -105,7 +105,7 @@ async fn a_completion_that_is_wrong_changes_nothing() {
         let error = complete(&platform, &target, completion).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
-    assert_eq!(list(&platform, &platform.home), [target.id]);
+    assert_eq!(list(&platform, &platform.home).await, [target.id]);
     complete(&platform, &target, named(&[one.clone(), last])).await.unwrap();
     assert!(matches!(complete(&platform, &target, named(&[one])).await, Err(Error::NoSuchUpload)));
 }

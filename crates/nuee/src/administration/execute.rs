@@ -136,7 +136,12 @@ impl Administration {
         let tell = |seen: &VerifyReport| {
             progress(Progress { objects: seen.objects, bytes: seen.bytes, damaged: seen.damaged });
         };
+        let tenancy = self.platform.tenancy().clone();
+        let (_, of_tenancy) = self.permit(Action::Verify, Resource::Platform)?;
+        let rows = spawn_blocking(move || tenancy.verify(&of_tenancy)).await??;
         let report = self.platform.store().verify(&permit, content, tell).await?;
+        let damaged = report.damaged + rows.len() as u64;
+        let rows = rows.into_iter().map(|(what, error)| Finding { what, detail: error.to_string() });
         let finding = |finding: nuee_store::Finding| Finding { what: finding.what, detail: finding.detail };
         Ok(Reply::Verified(Verified {
             buckets: report.buckets,
@@ -144,8 +149,8 @@ impl Administration {
             blobs: report.blobs,
             bytes: report.bytes,
             orphans: report.orphans,
-            damaged: report.damaged,
-            findings: report.findings.into_iter().map(finding).collect(),
+            damaged,
+            findings: rows.chain(report.findings.into_iter().map(finding)).collect(),
         }))
     }
 
@@ -157,11 +162,14 @@ impl Administration {
                 self.organisations()?.iter().map(|each| self.projects(each)).collect();
             of_each?.into_iter().flatten().collect()
         };
-        let mut data_keys = 0;
+        let mut total = nuee_store::Rotation::default();
         for project in &projects {
             let (context, permit) = self.permit(Action::RotateKey, project.resource())?;
-            data_keys += self.platform.store().rotate_project_key(&context, &permit).await?;
+            let rotation = self.platform.store().rotate_project_key(&context, &permit).await?;
+            total.rewrapped += rotation.rewrapped;
+            total.damaged += rotation.damaged;
         }
-        Ok(Reply::KeysRotated { projects: projects.len(), data_keys })
+        let nuee_store::Rotation { rewrapped, damaged } = total;
+        Ok(Reply::KeysRotated { projects: projects.len(), data_keys: rewrapped, damaged })
     }
 }

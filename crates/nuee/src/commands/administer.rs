@@ -266,10 +266,17 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
             projects.iter().map(|each| [&*each.name, &each.created_at, &each.id]),
         )?,
         Reply::Verified(verified) => show_verified(verified)?,
-        Reply::KeysRotated { projects, data_keys } => {
-            format!(
+        Reply::KeysRotated { projects, data_keys, damaged } => {
+            let mut text = format!(
                 "{projects} projects have a new key; {data_keys} data keys were wrapped anew. No blob was touched.\n"
-            )
+            );
+            if *damaged > 0 {
+                writeln!(
+                    text,
+                    "{damaged} rows are damaged and keep the key that they had: see `nuee verify`."
+                )?;
+            }
+            text
         }
     })
 }
