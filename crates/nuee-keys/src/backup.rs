@@ -19,6 +19,8 @@ const FORM: u8 = 1;
 const SALT_SIZE: usize = 16;
 const HEADER_SIZE: usize = 8 + 1 + 12 + SALT_SIZE;
 const LABEL: &str = "nuee/backup/v1";
+/// Room for the files of a custody, as they are before they are sealed.
+const PLAIN_BYTES: usize = 64 << 10;
 /// Memory in KiB, passes, lanes.
 const COST: [u32; 3] = [64 << 10, 3, 1];
 /// More than this is not believed of a file.
@@ -29,10 +31,17 @@ pub fn backup(directory: &Path, passphrase: &Secret, environment: &Environment) 
     if !exists(&directory.join(ROOT_FILE))? {
         return Err(Error::NoCustody(directory.to_path_buf()));
     }
-    let mut plain = Zeroizing::new(String::new());
+    // With room for all: were it to grow, the keys would stay behind in the memory that it leaves.
+    let mut plain = Zeroizing::new(String::with_capacity(PLAIN_BYTES));
     for name in file_names(directory)?.iter().filter(|name| name.strip_suffix(".key").is_some()) {
         let content = Zeroizing::new(hex::encode(read(&directory.join(name))?.as_bytes()));
-        for part in [name, " ", &*content, "\n"] {
+        let line = [name, " ", &*content, "\n"];
+        if plain.len() + line.iter().map(|part| part.len()).sum::<usize>() > plain.capacity() {
+            let mut larger = Zeroizing::new(String::with_capacity(2 * plain.capacity() + content.len()));
+            larger.push_str(&plain);
+            plain = larger;
+        }
+        for part in line {
             plain.push_str(part);
         }
     }

@@ -36,7 +36,8 @@ impl DataDirectory {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         if path.exists() {
             refuse_strangers(path)?;
-        } else {
+        }
+        if !holds_data(path) {
             create_durably(path)
                 .with_context(|| format!("cannot make the data directory {}", path.display()))?;
         }
@@ -141,12 +142,21 @@ fn refuse_strangers(path: &Path) -> Result<()> {
 /// Makes a directory that only its owner can enter, and makes its name survive a power cut.
 fn create_durably(path: &Path) -> std::io::Result<()> {
     let absolute = std::path::absolute(path)?;
-    let missing: Vec<_> = absolute.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     match DirBuilder::new().recursive(true).mode(0o700).create(&absolute) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    missing.iter().filter_map(|created| created.parent()).try_for_each(sync_directory)
+    // Whoever made the directories, a start that was cut for instance, may not have made them durable.
+    for parent in absolute.ancestors().skip(1) {
+        match sync_directory(parent) {
+            // One that we may not open was not made by us, and some file systems have nothing to sync.
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => {
+                break;
+            }
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes the names in a directory durable.

@@ -174,7 +174,12 @@ pub(crate) async fn connect(data_directory: &Path) -> Result<Option<UnixStream>>
         Err(error) => Err(error),
     };
     match connected {
-        Ok(stream) => Ok(Some(stream)),
+        Ok(stream) => {
+            // Whoever can write to the directory could wait there in the server's place.
+            check_peer(stream.peer_cred()?.uid(), geteuid().as_raw())
+                .with_context(|| format!("{} is not the server's", path.display()))?;
+            Ok(Some(stream))
+        }
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot speak to the server at {}", path.display())),
     }

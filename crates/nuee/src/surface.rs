@@ -89,7 +89,13 @@ fn metadata(platform: &Platform) -> Check {
 }
 
 fn custody(platform: &Platform) -> Check {
-    check("custody", platform.custody().organisations().map(|_| String::new()).map_err(Into::into))
+    let found = platform.custody().organisations().map_err(anyhow::Error::from).and_then(|keys| {
+        let organisations = platform.metadata().read(|snapshot| snapshot.organisations())?;
+        let lost = organisations.iter().filter(|organisation| !keys.contains(&organisation.id)).count();
+        anyhow::ensure!(lost == 0, "the keys of {lost} organisations are not there");
+        Ok(String::new())
+    });
+    check("custody", found)
 }
 
 fn space(platform: &Platform) -> Check {

@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, Permissions},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -172,14 +172,20 @@ pub(crate) fn prepare(directory: &Path) -> Result<(), Error> {
         for path in left.iter().map(|name| directory.join(name)) {
             fs::remove_file(&path).map_err(Error::io(&path))?;
         }
-        return Ok(());
+    } else {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(Error::io(directory))?;
     }
+    // Whoever made the directories, an attempt that was cut for instance, may not have made them durable.
     let absolute = std::path::absolute(directory).map_err(Error::io(directory))?;
-    let missing: Vec<_> = absolute.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
-    DirBuilder::new().recursive(true).mode(0o700).create(&absolute).map_err(Error::io(directory))?;
-    for created in missing {
-        if let Some(parent) = created.parent() {
-            sync_directory(parent)?;
+    for parent in absolute.ancestors().skip(1) {
+        match sync_directory(parent) {
+            // One that we may not open was not made by us, and some file systems have nothing to sync.
+            Err(Error::Io { source, .. })
+                if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) =>
+            {
+                break;
+            }
+            synced => synced?,
         }
     }
     Ok(())
@@ -201,9 +207,9 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
 }
 
 fn check_private(path: &Path) -> Result<(), Error> {
-    let mode = fs::metadata(path).map_err(Error::io(path))?.mode();
-    let others = mode & 0o077;
-    if others == 0 { Ok(()) } else { Err(Error::Exposed(path.to_path_buf())) }
+    let found = fs::metadata(path).map_err(Error::io(path))?;
+    let ours = found.uid() == rustix::process::geteuid().as_raw();
+    if found.mode() & 0o077 == 0 && ours { Ok(()) } else { Err(Error::Exposed(path.to_path_buf())) }
 }
 
 /// Reads a small text file that only its owner may read.

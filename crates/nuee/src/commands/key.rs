@@ -85,7 +85,17 @@ fn backup(file: &Path, passphrase: &Passphrase, common: &Common) -> Result<()> {
     let places = common.settings()?.places()?;
     let keys = places.find_from_data()?;
     // Looked at first, so that nobody thinks of a passphrase in vain.
-    DirectoryCustody::open(&keys, Environment::system())?;
+    let instance = DirectoryCustody::open(&keys, Environment::system())?.instance();
+    if let Some(expected) = places.instance_of_data()?
+        && expected != instance
+    {
+        bail!(
+            "the data in {} belongs to instance {expected}, and the keys in {} to instance {instance}: give the right \
+             --key-dir",
+            places.data.display(),
+            keys.display()
+        );
+    }
     if file.exists() {
         bail!("{} exists already: give the name of a new file", file.display());
     }
@@ -104,19 +114,50 @@ fn restore(file: &Path, passphrase: &Passphrase, common: &Common) -> Result<()> 
     let keys = places.find_from_data()?;
     places.refuse_nesting(&keys)?;
     let sealed = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    nuee_keys::restore(&sealed, &passphrase.read(false)?, &keys)?;
-    let instance = DirectoryCustody::open(&keys, Environment::system())?.instance();
-    let text = format!("The keys of instance {instance} are in {}.\n", keys.display());
-    print(&text)?;
+    let passphrase = passphrase.read(false)?;
+    // Aside first: what is wrong, or cut, must not stand where the right keys belong.
+    let aside = Aside::beside(&keys)?;
+    nuee_keys::restore(&sealed, &passphrase, &aside.0)?;
+    let instance = DirectoryCustody::open(&aside.0, Environment::system())?.instance();
     if let Some(expected) = places.instance_of_data()?
         && expected != instance
     {
         bail!(
-            "the data in {} belongs to instance {expected}: these keys do not open it",
+            "the data in {} belongs to instance {expected}: these keys are of instance {instance} and do not open it",
             places.data.display()
         );
     }
-    Ok(())
+    aside.put_in_place(&keys)?;
+    print(&format!("The keys of instance {instance} are in {}.\n", keys.display()))
+}
+
+/// A directory that is removed unless it is put in its place.
+struct Aside(PathBuf);
+
+impl Aside {
+    /// A name beside `path`, whose directory is made where it is missing.
+    fn beside(path: &Path) -> Result<Self> {
+        let path = std::path::absolute(path)?;
+        if path.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            bail!("{} holds something already: give another --key-dir, or move it away", path.display());
+        }
+        let mut name = path.file_name().context("the directory of the keys has no name")?.to_owned();
+        name.push(format!(".restoring-{}", std::process::id()));
+        Ok(Self(path.with_file_name(name)))
+    }
+
+    fn put_in_place(self, path: &Path) -> Result<()> {
+        let path = std::path::absolute(path)?;
+        // A rename replaces an empty directory, and nothing else.
+        fs::rename(&self.0, &path).with_context(|| format!("cannot put the keys into {}", path.display()))?;
+        Ok(sync_directory(path.parent().unwrap_or(Path::new("/")))?)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Places {
