@@ -206,7 +206,7 @@ fn append(segments: &Segments, active: &OpenSegment, batch: &[Request]) -> Resul
     let mut headers = Vec::with_capacity(batch.len());
     for request in batch {
         let (id, length, body_checksum) = (request.id, request.length, request.body_checksum);
-        let header = Header::Blob { id, length, body_checksum, dead: false };
+        let header = Header::Blob { id, length, body_checksum, group: Some(active.end), dead: false };
         headers.push(header.encode(Position { segment: active.number, offset: end }));
         locators.push(Locator::segment(active.number, end, length));
         end += footprint_bytes(length);

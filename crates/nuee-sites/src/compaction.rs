@@ -71,10 +71,7 @@ fn count_some(segments: &Segments, number: SegmentNumber, scan: &mut Scan) -> Re
     let mut more = true;
     for _ in 0..HEADERS_PER_TURN {
         match scan.next().map_err(|error| segments.failed("read", number, error))? {
-            Some(Found::Blob { header: Header::Blob { length, dead: true, .. }, .. }) => {
-                dead_bytes += footprint_bytes(length);
-            }
-            Some(Found::Blob { .. }) => {}
+            Some(Found::Record { header, .. }) => dead_bytes += header.dead_bytes(),
             Some(Found::Damage { from } | Found::Rest { from }) => {
                 return Err(segments.damaged(number, from, "no record where one should be"));
             }
@@ -146,7 +143,8 @@ fn copy_all(
             }
             found => found,
         };
-        if let Ok(Some(Found::Blob { offset, header: Header::Blob { id, length, dead: false, .. } })) = found
+        if let Ok(Some(Found::Record { offset, header: Header::Blob { id, length, dead: false, .. } })) =
+            found
         {
             let body = Bytes::copy_from_slice(scan.body(offset, length).map_err(read)?);
             let old = Locator::segment(number, offset, length);

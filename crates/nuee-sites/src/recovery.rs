@@ -3,9 +3,14 @@
 //! A segment that ends with the record that says so is taken as it is, unread: a site opens as fast with a hundred
 //! segments as with one. The few that a crash left open are walked byte by byte: what follows their last whole record
 //! was never acknowledged and is cut off, and they are closed. Nothing is ever appended to a segment of an earlier run.
+//!
+//! A power cut may keep the second record of a group and tear the first. Then nobody in that group was answered, for
+//! the sync had not returned; but every group before it was durable when it began. So what is no record behind the
+//! start of the last group is a gap that is filled with a void, and what is none before it is damage.
 
 use std::{
     fs::{self, File, OpenOptions},
+    ops::Range,
     os::unix::fs::FileExt,
     sync::Arc,
 };
@@ -13,7 +18,7 @@ use std::{
 use crate::{
     Error, Result, SegmentNumber,
     directory::segment_number,
-    record::{HEADER_BYTES, Header, Position, footprint_bytes},
+    record::{HEADER_BYTES, Header, Position},
     scan::{Check, Found, Scan},
     segments::{Entry, Segments},
     workshop::write_end,
@@ -44,13 +49,19 @@ fn examine(segments: &Segments, number: SegmentNumber) -> Result<Option<Entry>> 
     if let Some(end) = closed_end(&file, number, length) {
         return Ok(Some(Entry::closed_earlier(end)));
     }
-    let entry = walk(segments, number, &file, length)?;
+    let Walked { mut entry, gaps } = walk(segments, number, &file, length)?;
     if entry.end == 0 {
         // Made ahead of need, and never used.
         segments.remove(number)?;
         return Ok(None);
     }
     tracing::info!(segment = %number, end = entry.end, "closed a segment that was open when the site stopped");
+    if let Err(error) = fill(segments, number, &file, &gaps) {
+        tracing::warn!(%error, "the segment is not repaired; the next start will look at it again");
+        entry.damaged = true;
+        return Ok(Some(entry));
+    }
+    entry.dead += gaps.iter().map(|gap| gap.end - gap.start).sum::<u64>();
     if let Err(error) = write_end(segments, number, &file, entry.end) {
         tracing::warn!(%error, "the segment stays open; the next start will look at it again");
     }
@@ -65,21 +76,55 @@ fn closed_end(file: &File, segment: SegmentNumber, length: u64) -> Option<u64> {
     (Header::decode(&bytes, Position { segment, offset })? == Header::End).then_some(offset)
 }
 
-fn walk(segments: &Segments, number: SegmentNumber, file: &Arc<File>, length: u64) -> Result<Entry> {
+/// What a walk through a segment that a crash left open has met.
+struct Walked {
+    entry: Entry,
+    /// Where a group was torn that nobody was told of.
+    gaps: Vec<Range<u64>>,
+}
+
+fn walk(segments: &Segments, number: SegmentNumber, file: &Arc<File>, length: u64) -> Result<Walked> {
     let mut entry = Entry { closed: true, ..Entry::active() };
     let mut scan = Scan::new(file.clone(), number, Check::Bodies, 0..length);
+    let (mut gaps, mut last_group) = (Vec::new(), None);
     while let Some(found) = scan.next().map_err(|error| segments.failed("read", number, error))? {
         match found {
-            Found::Blob { header: Header::Blob { length, dead: true, .. }, .. } => {
-                entry.dead += footprint_bytes(length);
+            Found::Record { header, .. } => {
+                entry.dead += header.dead_bytes();
+                if let Header::Blob { group, .. } = header {
+                    last_group = group;
+                }
             }
-            Found::Blob { .. } | Found::Rest { .. } => {}
-            Found::Damage { from } => {
-                tracing::error!(segment = %number, offset = from, "bytes of a segment are damaged");
-                entry.damaged = true;
-            }
+            Found::Damage { from } => gaps.push(from..scan.offset()),
+            Found::Rest { .. } => {}
         }
     }
     entry.end = scan.offset();
-    Ok(entry)
+    // A segment is ended when all of it is durable: then no gap is that of a torn group.
+    let last_group = last_group.filter(|_| !scan.ended());
+    let torn = |gap: &Range<u64>| {
+        last_group.is_some_and(|start| gap.start >= start) && gap.end - gap.start >= HEADER_BYTES as u64
+    };
+    for gap in gaps.iter().filter(|gap| !torn(gap)) {
+        tracing::error!(segment = %number, offset = gap.start, "bytes of a segment are damaged");
+        entry.damaged = true;
+    }
+    gaps.retain(torn);
+    Ok(Walked { entry, gaps })
+}
+
+/// Fills gaps with voids, durably: the segment must not be ended before, or a power cut could leave it ended with a gap.
+fn fill(segments: &Segments, number: SegmentNumber, file: &File, gaps: &[Range<u64>]) -> Result<()> {
+    if gaps.is_empty() {
+        return Ok(());
+    }
+    for gap in gaps {
+        let body_bytes = gap.end - gap.start - HEADER_BYTES as u64;
+        let header = Header::Void { length: u32::try_from(body_bytes).unwrap_or(u32::MAX) };
+        let header = header.encode(Position { segment: number, offset: gap.start });
+        let written = segments.disk.write_at(file, &header, gap.start);
+        written.map_err(|error| segments.failed("repair", number, error))?;
+        tracing::info!(segment = %number, offset = gap.start, "a blob that nobody was told of was cut short");
+    }
+    segments.disk.sync_data(file).map_err(|error| segments.failed("sync", number, error))
 }

@@ -21,9 +21,9 @@ const BODIES_WINDOW_BYTES: usize = 1 << 20;
 /// What a walk meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A blob's record, dead or alive.
-    Blob { offset: u64, header: Header },
-    /// Bytes that are no record, with a record after them.
+    /// A record: of a blob, dead or alive, or a void.
+    Record { offset: u64, header: Header },
+    /// Bytes that are no record, with a record after them, at the offset of the walk.
     Damage { from: u64 },
     /// Bytes that are no record, to the very end: a torn tail, or damage where the end is known.
     Rest { from: u64 },
@@ -45,6 +45,7 @@ pub(crate) struct Scan {
     check: Check,
     limit: u64,
     offset: u64,
+    ended: bool,
     window: Vec<u8>,
     window_start: u64,
 }
@@ -63,6 +64,7 @@ impl Scan {
             check,
             limit: range.end,
             offset: range.start,
+            ended: false,
             window: Vec::new(),
             window_start: 0,
         }
@@ -71,6 +73,11 @@ impl Scan {
     /// The offset after the last record that was met.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Whether the walk has met the record that ends a segment.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
     }
 
     /// The next thing in the segment; none at its end.
@@ -82,11 +89,12 @@ impl Scan {
         match self.record_at(offset, self.check)? {
             Some(Header::End) => {
                 self.limit = offset;
+                self.ended = true;
                 Ok(None)
             }
-            Some(header @ Header::Blob { length, .. }) => {
+            Some(header @ (Header::Blob { length, .. } | Header::Void { length })) => {
                 self.offset += footprint_bytes(length);
-                Ok(Some(Found::Blob { offset, header }))
+                Ok(Some(Found::Record { offset, header }))
             }
             None => self.look_further().map(Some),
         }
@@ -133,11 +141,15 @@ impl Scan {
         let position = Position { segment: self.segment, offset };
         let Some(bytes) = self.bytes(offset, HEADER_BYTES)? else { return Ok(None) };
         let header = Header::decode(bytes, position);
-        let Some(Header::Blob { length, body_checksum: expected, .. }) = header else { return Ok(header) };
+        let (length, expected) = match header {
+            Some(Header::Blob { length, body_checksum, .. }) => (length, Some(body_checksum)),
+            Some(Header::Void { length }) => (length, None),
+            Some(Header::End) | None => return Ok(header),
+        };
         if offset + footprint_bytes(length) > self.limit {
             return Ok(None);
         }
-        if check == Check::Bodies {
+        if let Some(expected) = expected.filter(|_| check == Check::Bodies) {
             let body = self.bytes(offset + HEADER_BYTES as u64, length as usize)?;
             if body.is_none_or(|body| body_checksum(body) != expected) {
                 return Ok(None);

@@ -163,8 +163,12 @@ impl Segments {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Deleted::SegmentGone),
             file => file.map_err(|error| self.failed("open", segment, error))?,
         };
-        let Header::Blob { id: found, length, dead, .. } = self.header(&file, segment, offset)? else {
-            return Err(self.damaged(segment, offset, "the end of the segment where a blob should be"));
+        let (found, length, dead) = match self.header(&file, segment, offset)? {
+            Header::Blob { id, length, dead, .. } => (id, length, dead),
+            Header::Void { .. } => return Ok(Deleted::Done),
+            Header::End => {
+                return Err(self.damaged(segment, offset, "the end of the segment where a blob should be"));
+            }
         };
         if found != id {
             let detail = format!("blob {found} where blob {id} should be");

@@ -67,11 +67,11 @@ impl Blobs {
             };
             let number = *number;
             match scan.next() {
-                Ok(Some(Found::Blob { offset, header: Header::Blob { id, length, dead: false, .. } })) => {
+                Ok(Some(Found::Record { offset, header: Header::Blob { id, length, dead: false, .. } })) => {
                     let locator = Locator::segment(number, offset, length);
                     return Ok(Some(StoredBlob { id, locator, length: length.into() }));
                 }
-                Ok(Some(Found::Blob { .. })) => {}
+                Ok(Some(Found::Record { .. })) => {}
                 Ok(Some(Found::Damage { from } | Found::Rest { from })) => {
                     return Err(self.segments.damaged(number, from, "no whole record where one should be"));
                 }
