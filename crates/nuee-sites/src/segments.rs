@@ -15,6 +15,7 @@ use nuee_base::BlobId;
 
 use crate::{
     Deleted, Error, Locator, Options, Result, SegmentNumber,
+    deletions::Deletions,
     directory::Directory,
     disk::Disk,
     open_files::OpenFiles,
@@ -28,6 +29,7 @@ pub(crate) struct Segments {
     pub(crate) directory: Directory,
     pub(crate) options: Options,
     pub(crate) open: OpenFiles,
+    pub(crate) deletions: Deletions,
     ledger: Mutex<HashMap<SegmentNumber, Entry>>,
     /// Held while a record is marked dead, and while dead records are counted.
     pub(crate) marking: Mutex<()>,
@@ -81,6 +83,7 @@ impl Segments {
             directory,
             options,
             open,
+            deletions: Deletions::default(),
             ledger: Mutex::default(),
             marking: Mutex::default(),
             moved: Mutex::default(),
@@ -156,11 +159,16 @@ impl Segments {
         Ok(deleted)
     }
 
-    /// Marks one record dead. Losing the mark in a crash loses space and nothing else, so nothing is synced.
+    /// Marks one record dead. The mark is not synced (`deletions`). One that is there already is made again: it may be
+    /// that of a process that was killed, or one that could not be synced, and then nothing else would bring it to the
+    /// disk.
     fn mark_dead(&self, id: BlobId, segment: SegmentNumber, offset: u64) -> Result<Deleted> {
         let _marking = self.marking.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match self.file(segment) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Deleted::SegmentGone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.deletions.removed_segment(segment);
+                return Ok(Deleted::SegmentGone);
+            }
             file => file.map_err(|error| self.failed("open", segment, error))?,
         };
         let (found, length, dead) = match self.header(&file, segment, offset)? {
@@ -174,15 +182,14 @@ impl Segments {
             let detail = format!("blob {found} where blob {id} should be");
             return Err(Error::Damaged { path: self.directory.segment(segment), offset, detail });
         }
-        if !dead {
-            self.disk
-                .write_at(&file, &[DEAD], offset + DEAD_OFFSET)
-                .map_err(|error| self.failed("write", segment, error))?;
-            if let Some(entry) = self.ledger().get_mut(&segment)
-                && offset < entry.counted_to
-            {
-                entry.dead += footprint_bytes(length);
-            }
+        let marked = self.disk.write_at(&file, &[DEAD], offset + DEAD_OFFSET);
+        marked.map_err(|error| self.failed("write", segment, error))?;
+        self.deletions.marked(segment);
+        if !dead
+            && let Some(entry) = self.ledger().get_mut(&segment)
+            && offset < entry.counted_to
+        {
+            entry.dead += footprint_bytes(length);
         }
         Ok(Deleted::Done)
     }
@@ -205,11 +212,12 @@ impl Segments {
         }
     }
 
-    /// Removes a segment. The removal is not synced: a power cut may bring the segment back, and whoever dropped it
-    /// drops it again.
+    /// Removes a segment. The removal is not synced (`deletions`): a power cut may bring the segment back, and whoever
+    /// dropped it drops it again.
     pub(crate) fn remove(&self, number: SegmentNumber) -> Result<()> {
         let path = self.directory.segment(number);
         self.disk.unlink(&path).map_err(|error| Error::io("remove", &path, error))?;
+        self.deletions.removed_segment(number);
         self.ledger().remove(&number);
         self.open.remove(number);
         self.moved().retain(|(segment, _), _| *segment != number);

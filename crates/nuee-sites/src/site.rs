@@ -8,7 +8,7 @@ use nuee_base::BlobId;
 use crate::{
     BlobReader, BlobWriter, Blobs, Error, Locator, Result, SegmentNumber,
     append::Appender,
-    compaction,
+    compaction, deletions,
     directory::Directory,
     disk::{Disk, free_bytes},
     locator::Place,
@@ -186,7 +186,8 @@ impl DirectorySite {
         }
     }
 
-    /// Deletes a blob. Deleting again is fine. A crash may bring it back; nothing refers to it then.
+    /// Deletes a blob. Deleting again is fine. Until [`sync_deletions`](Self::sync_deletions), a crash may bring it back:
+    /// nothing refers to it then, so whoever would forget that it is to be deleted calls that first.
     pub fn delete(&self, id: BlobId, locator: &Locator) -> Result<Deleted> {
         match locator.place() {
             Place::Segment { segment, offset, .. } => self.segments().delete(id, segment, offset),
@@ -194,6 +195,7 @@ impl DirectorySite {
                 let path = self.segments().directory.file(id);
                 let unlinked = self.segments().disk.unlink(&path);
                 unlinked.map_err(|error| Error::io("remove", &path, error))?;
+                self.segments().deletions.removed_from(self.segments().directory.shard(id));
                 Ok(Deleted::Done)
             }
         }
@@ -202,6 +204,13 @@ impl DirectorySite {
     /// Removes what the writing of a large blob left, wherever it was cut. Doing it again is fine.
     pub fn discard(&self, id: BlobId) -> Result<()> {
         self.delete(id, &Locator::file(0)).map(drop)
+    }
+
+    /// Makes durable what was deleted, discarded or dropped since the last call: one `fdatasync` for each segment with a
+    /// blob that was deleted, one `fsync` for each directory that lost a file, nothing when there was nothing. After an
+    /// error, delete again whatever is to be durable, and call this again.
+    pub fn sync_deletions(&self) -> Result<()> {
+        deletions::sync(self.segments())
     }
 
     /// Walks every live blob.
