@@ -10,8 +10,8 @@
 
 use std::{
     fs::{self, File, OpenOptions},
+    io,
     ops::Range,
-    os::unix::fs::FileExt,
     sync::Arc,
 };
 
@@ -46,10 +46,15 @@ fn examine(segments: &Segments, number: SegmentNumber) -> Result<Option<Entry>> 
     let file = OpenOptions::new().read(true).write(true).open(&path);
     let file = Arc::new(file.map_err(|error| Error::io("open", &path, error))?);
     let length = file.metadata().map_err(|error| Error::io("look at", &path, error))?.len();
-    if let Some(end) = closed_end(&file, number, length) {
-        return Ok(Some(Entry::closed_earlier(end)));
-    }
-    let Walked { mut entry, gaps } = walk(segments, number, &file, length)?;
+    let walked = match closed_end(segments, number, &file, length) {
+        Ok(Some(end)) => return Ok(Some(Entry::closed_earlier(end))),
+        Ok(None) => walk(segments, number, &file, length),
+        Err(error) => Err(error),
+    };
+    let Walked { mut entry, gaps } = match walked {
+        Ok(walked) => walked,
+        Err(error) => return Ok(Some(unreadable(segments, number, length, error))),
+    };
     if entry.end == 0 {
         // Made ahead of need, and never used.
         segments.remove(number)?;
@@ -68,12 +73,25 @@ fn examine(segments: &Segments, number: SegmentNumber) -> Result<Option<Entry>> 
     Ok(Some(entry))
 }
 
+/// A segment that cannot be read keeps nobody from the others: what of it can be read is served, and it is left as it is.
+fn unreadable(segments: &Segments, number: SegmentNumber, length: u64, error: io::Error) -> Entry {
+    let error = segments.failed("read", number, error);
+    tracing::error!(%error, segment = %number, "a segment cannot be read; restore it from a copy");
+    Entry { damaged: true, ..Entry::closed_earlier(length) }
+}
+
 /// Where the records of a closed segment end.
-fn closed_end(file: &File, segment: SegmentNumber, length: u64) -> Option<u64> {
-    let offset = length.checked_sub(HEADER_BYTES as u64)?;
+fn closed_end(
+    segments: &Segments,
+    segment: SegmentNumber,
+    file: &File,
+    length: u64,
+) -> io::Result<Option<u64>> {
+    let Some(offset) = length.checked_sub(HEADER_BYTES as u64) else { return Ok(None) };
     let mut bytes = [0; HEADER_BYTES];
-    file.read_exact_at(&mut bytes, offset).ok()?;
-    (Header::decode(&bytes, Position { segment, offset })? == Header::End).then_some(offset)
+    let read = segments.disk.read_at(file, &mut bytes, offset)?;
+    let header = Header::decode(&bytes[..read], Position { segment, offset });
+    Ok((header == Some(Header::End)).then_some(offset))
 }
 
 /// What a walk through a segment that a crash left open has met.
@@ -83,11 +101,11 @@ struct Walked {
     gaps: Vec<Range<u64>>,
 }
 
-fn walk(segments: &Segments, number: SegmentNumber, file: &Arc<File>, length: u64) -> Result<Walked> {
+fn walk(segments: &Segments, number: SegmentNumber, file: &Arc<File>, length: u64) -> io::Result<Walked> {
     let mut entry = Entry { closed: true, ..Entry::active() };
-    let mut scan = Scan::new(file.clone(), number, Check::Bodies, 0..length);
+    let mut scan = Scan::new(&segments.disk, (number, file.clone()), Check::Bodies, 0..length);
     let (mut gaps, mut last_group) = (Vec::new(), None);
-    while let Some(found) = scan.next().map_err(|error| segments.failed("read", number, error))? {
+    while let Some(found) = scan.next()? {
         match found {
             Found::Record { header, .. } => {
                 entry.dead += header.dead_bytes();

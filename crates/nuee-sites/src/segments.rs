@@ -7,7 +7,6 @@ use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -50,6 +49,8 @@ pub(crate) struct Entry {
     pub(crate) counted_to: u64,
     /// Somewhere are bytes that are no record: hands off.
     pub(crate) damaged: bool,
+    /// Something of it could not be read: in this run it is neither counted nor compacted.
+    pub(crate) skipped: bool,
     /// Every live record was copied elsewhere.
     pub(crate) relocated: bool,
 }
@@ -57,7 +58,15 @@ pub(crate) struct Entry {
 impl Entry {
     /// A segment to which records are being appended.
     pub(crate) fn active() -> Self {
-        Self { closed: false, end: 0, dead: 0, counted_to: u64::MAX, damaged: false, relocated: false }
+        Self {
+            closed: false,
+            end: 0,
+            dead: 0,
+            counted_to: u64::MAX,
+            damaged: false,
+            skipped: false,
+            relocated: false,
+        }
     }
 
     /// A segment that an earlier run closed.
@@ -68,6 +77,11 @@ impl Entry {
     /// Whether every dead record is in the count.
     pub(crate) fn counted(&self) -> bool {
         self.counted_to >= self.end
+    }
+
+    /// Whether nobody may touch it, now or in this run.
+    pub(crate) fn left_alone(&self) -> bool {
+        self.damaged || self.skipped
     }
 
     fn all_dead(&self) -> bool {
@@ -117,6 +131,14 @@ impl Segments {
             entry.damaged = true;
         }
         Error::Damaged { path: self.directory.segment(number), offset, detail: detail.to_owned() }
+    }
+
+    /// The segment cannot be read: nothing tries again in this run, so that the others get their turn.
+    pub(crate) fn skip(&self, number: SegmentNumber, error: &Error) {
+        tracing::error!(%error, segment = %number, "a segment is left alone until the next start: its space stays taken");
+        if let Some(entry) = self.ledger().get_mut(&number) {
+            entry.skipped = true;
+        }
     }
 
     /// The segment takes records from now on.
@@ -226,13 +248,9 @@ impl Segments {
 
     fn header(&self, file: &File, segment: SegmentNumber, offset: u64) -> Result<Header> {
         let mut bytes = [0; HEADER_BYTES];
-        match file.read_exact_at(&mut bytes, offset) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(self.failed("read", segment, error));
-            }
-            _ => {}
-        }
-        let header = Header::decode(&bytes, Position { segment, offset });
+        let read = self.disk.read_at(file, &mut bytes, offset);
+        let read = read.map_err(|error| self.failed("read", segment, error))?;
+        let header = Header::decode(&bytes[..read], Position { segment, offset });
         header.ok_or_else(|| self.damaged(segment, offset, "no record where a blob should be"))
     }
 }

@@ -219,10 +219,15 @@ impl DirectorySite {
         Blobs::new(self.inner.segments.clone())
     }
 
-    /// Counts the dead records of one segment of an earlier run: until then that segment is never compacted. To be
-    /// called in the background, with a pause between two calls, until it returns none.
+    /// Counts the dead records of one segment of an earlier run: until then that segment is never compacted. One that
+    /// cannot be read, or is damaged, is logged as an error and left alone in this run, and the next call goes on with
+    /// the next segment.
+    ///
+    /// To be called in the background until it returns none. It reads what it needs at the full speed of the disk, which
+    /// is all of a segment whose records are short, so the caller rests after each call for some multiple of the time
+    /// that the call took: after nine times as long, nobody loses more than a tenth of the disk to it.
     pub fn scan_segment(&self) -> Result<Option<SegmentNumber>> {
-        compaction::count_next(self.segments())
+        Ok(compaction::count_next(self.segments()))
     }
 
     /// The closed segment that is most worth emptying: the largest part of it is dead, and at least half.
@@ -235,6 +240,9 @@ impl DirectorySite {
     /// its new one. On an error nothing has changed; asking again before the drop tells the same again. The caller
     /// records the new locators and then drops the segment; until then both locators can be read, and deleting by the
     /// old one deletes both copies. May draw on the reserve of free space.
+    ///
+    /// When the segment cannot be read or is damaged, it is no candidate any more in this run. After a crash between
+    /// recording and dropping the segment is back: `compaction` in the source says what the caller does then.
     pub fn relocate(&self, segment: SegmentNumber) -> Result<Vec<(BlobId, Locator, Locator)>> {
         compaction::relocate(self.segments(), &self.inner.appender, segment)
     }

@@ -58,7 +58,9 @@ impl Blobs {
             let Some((number, scan)) = &mut self.scan else {
                 let Some((number, end)) = self.numbers.next() else { return Ok(None) };
                 self.scan = match self.segments.file(number) {
-                    Ok(file) => Some((number, Scan::new(file, number, Check::Bodies, 0..end))),
+                    Ok(file) => {
+                        Some((number, Scan::new(&self.segments.disk, (number, file), Check::Bodies, 0..end)))
+                    }
                     // Dropped since the walk began.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                     Err(error) => return Err(self.segments.failed("open", number, error)),

@@ -284,3 +284,35 @@ fn opening_repairs_once() {
         assert_eq!(plan.calls(Operation::Truncate), truncations);
     }
 }
+
+#[test]
+fn a_segment_whose_end_cannot_be_read_keeps_nobody_from_the_others() {
+    let mut bench = Bench::new(small_options());
+    let put: Vec<_> = (0..12).map(|n| bench.put(&body(n, 8_000)).unwrap()).collect();
+    bench.close();
+    for nth in 1..=2 {
+        let plan = crate::FaultPlan::default();
+        plan.fail_nth(Operation::Read, nth, std::io::ErrorKind::Other);
+        let options = Options { faults: Some(plan), ..bench.options.clone() };
+        let site = DirectorySite::open(bench.path(), options).unwrap();
+        for (n, (id, locator)) in put.iter().enumerate() {
+            assert_eq!(read_blob(&site, *id, locator).unwrap(), body(n, 8_000), "read {nth}");
+        }
+        while let Some(number) = site.scan_segment().unwrap() {
+            assert!(put.iter().any(|(_, locator)| locator.segment_number() == Some(number)));
+        }
+        assert_eq!(site.usage().unwrap().uncounted_segments, 1, "the one is left as it is");
+    }
+    // An open one that cannot be walked is neither repaired nor closed.
+    let (directory, ids) = torn_site(footprint_bytes(1_500));
+    let plan = crate::FaultPlan::default();
+    plan.fail_nth(Operation::Read, 2, std::io::ErrorKind::Other);
+    let options = Options { faults: Some(plan), ..small_options() };
+    let site = DirectorySite::open(directory.path(), options).unwrap();
+    let offset = 2 * footprint_bytes(1_500);
+    let locator = Locator::segment(TORN, offset, 1_500);
+    assert_eq!(read_blob(&site, ids[2], &locator).unwrap(), body(2, 1_500));
+    drop(site);
+    let site = DirectorySite::open(directory.path(), small_options()).unwrap();
+    assert_eq!(site.blobs().map(Result::unwrap).count(), 3, "the next start repairs it");
+}
