@@ -149,7 +149,9 @@ impl Worker {
                 // Whoever may use the reserve is not refused because somebody was who may not.
                 let (refused, others): (Vec<_>, Vec<_>) =
                     waiting.partition(|request| space == Space::Reserve || request.space == space);
-                refused.into_iter().for_each(|request| request.answer(Err(error.clone())));
+                for request in refused {
+                    request.answer(Err(error.clone()));
+                }
                 waiting = others.into_iter().peekable();
             }
         }

@@ -55,7 +55,7 @@ pub(crate) fn candidate(segments: &Segments) -> Option<SegmentNumber> {
     let ledger = segments.ledger();
     let worth = ledger.iter().filter(|(_, entry)| {
         let dead_enough = entry.dead.saturating_mul(100) >= entry.end.saturating_mul(DEAD_PERCENT);
-        entry.closed && entry.counted() && !entry.left_alone() && dead_enough
+        entry.closed && entry.counted() && entry.trouble.is_none() && dead_enough
     });
     worth
         .max_by_key(|(_, entry)| entry.dead.saturating_mul(1_000) / entry.end.max(1))
@@ -67,7 +67,7 @@ pub(crate) fn count_next(segments: &Segments) -> Option<SegmentNumber> {
     let next = segments
         .ledger()
         .iter()
-        .find(|(_, entry)| !entry.counted() && !entry.left_alone())
+        .find(|(_, entry)| !entry.counted() && entry.trouble.is_none())
         .map(|(number, entry)| (*number, *entry));
     let (number, entry) = next?;
     match count(segments, number, entry.counted_to..entry.end) {

@@ -20,7 +20,7 @@ use crate::{
     directory::segment_number,
     record::{HEADER_BYTES, Header, Position},
     scan::{Check, Found, Scan},
-    segments::{Entry, Segments},
+    segments::{Entry, Segments, Trouble},
     workshop::write_end,
 };
 
@@ -63,7 +63,7 @@ fn examine(segments: &Segments, number: SegmentNumber) -> Result<Option<Entry>> 
     tracing::info!(segment = %number, end = entry.end, "closed a segment that was open when the site stopped");
     if let Err(error) = fill(segments, number, &file, &gaps) {
         tracing::warn!(%error, "the segment is not repaired; the next start will look at it again");
-        entry.damaged = true;
+        entry.trouble = Some(Trouble::Damaged);
         return Ok(Some(entry));
     }
     entry.dead += gaps.iter().map(|gap| gap.end - gap.start).sum::<u64>();
@@ -77,7 +77,7 @@ fn examine(segments: &Segments, number: SegmentNumber) -> Result<Option<Entry>> 
 fn unreadable(segments: &Segments, number: SegmentNumber, length: u64, error: io::Error) -> Entry {
     let error = segments.failed("read", number, error);
     tracing::error!(%error, segment = %number, "a segment cannot be read; restore it from a copy");
-    Entry { damaged: true, ..Entry::closed_earlier(length) }
+    Entry { trouble: Some(Trouble::Damaged), ..Entry::closed_earlier(length) }
 }
 
 /// Where the records of a closed segment end.
@@ -125,7 +125,7 @@ fn walk(segments: &Segments, number: SegmentNumber, file: &Arc<File>, length: u6
     };
     for gap in gaps.iter().filter(|gap| !torn(gap)) {
         tracing::error!(segment = %number, offset = gap.start, "bytes of a segment are damaged");
-        entry.damaged = true;
+        entry.trouble = Some(Trouble::Damaged);
     }
     gaps.retain(torn);
     Ok(Walked { entry, gaps })

@@ -36,6 +36,15 @@ pub(crate) struct Segments {
     moved: Mutex<HashMap<(SegmentNumber, u64), (BlobId, Locator)>>,
 }
 
+/// What is wrong with a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Something of it could not be read: hands off in this run.
+    Unreadable,
+    /// Somewhere are bytes that are no record: hands off, even if nothing seems to live in it.
+    Damaged,
+}
+
 /// What is known of one segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
@@ -47,10 +56,8 @@ pub(crate) struct Entry {
     pub(crate) dead: u64,
     /// Up to where dead records have been counted.
     pub(crate) counted_to: u64,
-    /// Somewhere are bytes that are no record: hands off.
-    pub(crate) damaged: bool,
-    /// Something of it could not be read: in this run it is neither counted nor compacted.
-    pub(crate) skipped: bool,
+    /// What keeps it from being counted and compacted.
+    pub(crate) trouble: Option<Trouble>,
     /// Every live record was copied elsewhere.
     pub(crate) relocated: bool,
 }
@@ -58,15 +65,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// A segment to which records are being appended.
     pub(crate) fn active() -> Self {
-        Self {
-            closed: false,
-            end: 0,
-            dead: 0,
-            counted_to: u64::MAX,
-            damaged: false,
-            skipped: false,
-            relocated: false,
-        }
+        Self { closed: false, end: 0, dead: 0, counted_to: u64::MAX, trouble: None, relocated: false }
     }
 
     /// A segment that an earlier run closed.
@@ -79,13 +78,8 @@ impl Entry {
         self.counted_to >= self.end
     }
 
-    /// Whether nobody may touch it, now or in this run.
-    pub(crate) fn left_alone(&self) -> bool {
-        self.damaged || self.skipped
-    }
-
     fn all_dead(&self) -> bool {
-        self.closed && !self.damaged && self.counted() && self.dead == self.end
+        self.closed && self.trouble != Some(Trouble::Damaged) && self.counted() && self.dead == self.end
     }
 }
 
@@ -128,7 +122,7 @@ impl Segments {
     /// Damage in a segment: from now on it is neither compacted nor dropped.
     pub(crate) fn damaged(&self, number: SegmentNumber, offset: u64, detail: &str) -> Error {
         if let Some(entry) = self.ledger().get_mut(&number) {
-            entry.damaged = true;
+            entry.trouble = Some(Trouble::Damaged);
         }
         Error::Damaged { path: self.directory.segment(number), offset, detail: detail.to_owned() }
     }
@@ -137,7 +131,7 @@ impl Segments {
     pub(crate) fn skip(&self, number: SegmentNumber, error: &Error) {
         tracing::error!(%error, segment = %number, "a segment is left alone until the next start: its space stays taken");
         if let Some(entry) = self.ledger().get_mut(&number) {
-            entry.skipped = true;
+            entry.trouble.get_or_insert(Trouble::Unreadable);
         }
     }
 
