@@ -2,9 +2,10 @@
 //!
 //! Each cycle starts the release binary on the same data directory, puts a mixed load on it, and kills it without a
 //! warning at a moment that the seed decides. The next start must serve soon, and hold everything that was
-//! acknowledged in the cycle and a sample of what was acknowledged before; at the end everything is read back. A
-//! kill leaves the page cache whole, so this finds what is acknowledged too early or recovered wrongly; a missing
-//! `fsync` is found by `cargo xtask powercut`.
+//! acknowledged in the cycle and a sample of what was acknowledged before; at the end everything is read back. Clients
+//! also delete most of what the cycle before made, and the server keeps nothing for those who still read, so that kills
+//! meet it at giving space back. A kill leaves the page cache whole, so this finds what is acknowledged too early or
+//! recovered wrongly; a missing `fsync` is found by `cargo xtask powercut`.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -23,6 +24,12 @@ const BUCKET: &str = "crash";
 
 /// A server that is not ready by then fails the command.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Of the objects of a cycle, one in so many is not deleted in the next.
+const KEPT: usize = 8;
+
+/// With fewer cycles than this, it may be that no segment was emptied yet.
+const CYCLES_UNTIL_RECLAIMED: usize = 5;
 
 /// Keys of earlier cycles that are read in each cycle.
 const SAMPLE: usize = 300;
@@ -92,6 +99,8 @@ struct Crashes<'a> {
     /// Everything that was ever sent.
     history: History,
     keys: Vec<String>,
+    /// Objects of the last cycle, to be deleted in the next.
+    doomed: Vec<String>,
     cycles: usize,
     checked: usize,
     starts: Vec<Duration>,
@@ -100,7 +109,7 @@ struct Crashes<'a> {
 impl<'a> Crashes<'a> {
     /// The first start.
     fn begin(binary: &'a Path, directory: &'a Path, options: &'a Options) -> Result<Self> {
-        let server = Launch::on(binary, directory, None).start()?;
+        let server = launch(binary, directory, None).start()?;
         make_bucket(&server.target(BUCKET))?;
         let credentials = server.credentials();
         server.kill()?;
@@ -113,6 +122,7 @@ impl<'a> Crashes<'a> {
             credentials,
             history: History::default(),
             keys: Vec::new(),
+            doomed: Vec::new(),
             cycles: 0,
             checked: 0,
             starts: Vec::new(),
@@ -129,13 +139,25 @@ impl<'a> Crashes<'a> {
         }
         let everything = std::mem::take(&mut self.keys);
         self.check_keys(&server.target(BUCKET), everything)?;
-        server.stop()
+        server.stop()?;
+        let left = self.segments_left()?;
+        println!("{left} segments are left of those of {} starts", self.starts.len());
+        let reclaimed = self.cycles < CYCLES_UNTIL_RECLAIMED || left < self.starts.len();
+        ensure!(reclaimed, "no segment was ever emptied: the kills met no reclaiming");
+        Ok(())
+    }
+
+    /// Every start begins at least one segment.
+    fn segments_left(&self) -> Result<usize> {
+        let path = self.directory.join("data/site/segments");
+        let listing = std::fs::read_dir(&path).with_context(|| format!("reading {}", path.display()))?;
+        Ok(listing.count())
     }
 
     /// Starts, and waits until the server has answered.
     fn start(&mut self) -> Result<Server> {
         let begun = Instant::now();
-        let server = Launch::on(self.binary, self.directory, Some(self.credentials.clone())).start()?;
+        let server = launch(self.binary, self.directory, Some(self.credentials.clone())).start()?;
         Client::new(server.target(BUCKET))?.get("never-written", &mut Vec::new())?;
         let spent = begun.elapsed();
         self.starts.push(spent);
@@ -147,16 +169,20 @@ impl<'a> Crashes<'a> {
     fn load_and_kill(&mut self, server: Server) -> Result<History> {
         let more = self.random.below(self.options.operations as u64 / 2);
         let wanted = self.options.operations + usize::try_from(more).unwrap_or(0);
+        let clients_at_once = usize::try_from(self.options.clients)?;
         let deck = Deck::new(DECK, usize::MAX, self.random.next());
         let (acknowledged, killed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let target = server.target(BUCKET);
         let (reached, wait) = channel();
+        let doomed = std::mem::take(&mut self.doomed);
         let mut history = History::default();
         std::thread::scope(|scope| {
             let begin = |number: u64| {
                 let client = Client::new(target.clone())?;
                 let prefix = format!("{:04}-{number}", self.cycles);
                 let mut runner = Runner::new(client, &self.bodies, prefix, self.random.next());
+                let mine = doomed.iter().skip(usize::try_from(number)?).step_by(clients_at_once);
+                runner.doom(mine.cloned().collect());
                 let (deck, acknowledged, killed, reached) = (&deck, &acknowledged, &killed, reached.clone());
                 Ok(scope.spawn(move || {
                     let outcome = runner.run(deck, || {
@@ -189,7 +215,10 @@ impl<'a> Crashes<'a> {
     fn check(&mut self, target: &Target, cycle: History) -> Result<()> {
         let mut keys: Vec<String> = cycle.keys().map(str::to_owned).collect();
         self.history.absorb(cycle);
-        let fresh = keys.clone();
+        let made_now = format!("{:04}-", self.cycles - 1);
+        let fresh: Vec<_> = keys.iter().filter(|key| key.starts_with(&made_now)).cloned().collect();
+        self.doomed =
+            fresh.iter().enumerate().filter(|(n, _)| n % KEPT != 0).map(|(_, k)| k.clone()).collect();
         for _ in 0..SAMPLE.min(self.keys.len()) {
             let place = self.random.below(self.keys.len() as u64);
             keys.push(self.keys[usize::try_from(place).unwrap_or(0)].clone());
@@ -229,4 +258,9 @@ impl<'a> Crashes<'a> {
             longest.as_millis()
         );
     }
+}
+
+/// A server that gives back at once what nothing references any more.
+fn launch<'a>(binary: &'a Path, directory: &Path, known: Option<Credentials>) -> Launch<'a> {
+    Launch { reclaim_delay: Some(Duration::ZERO), ..Launch::on(binary, directory, known) }
 }

@@ -8,6 +8,7 @@
 
 mod disk;
 mod examine;
+mod first_start;
 mod image;
 mod moments;
 mod trace;
@@ -21,17 +22,21 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::load::make_bucket;
 use crate::server::{Credentials, Launch};
-use crate::workload::{Bodies, Client, Deck, History, Kind, Runner};
+use crate::workload::{Bodies, Client, Deck, History, Kind, Moment, Runner};
 use crate::workspace::{Workspace, run};
 use disk::Disk;
-use examine::Images;
+use examine::{Images, Keys};
 use trace::Action;
 
 /// The bucket of all objects.
 const BUCKET: &str = "powercut";
 
-/// Longer than the server keeps what nothing references any more, for those who still read it.
-const UNTIL_GARBAGE_IS_DUE: Duration = Duration::from_secs(65);
+/// How long the server keeps what is deleted before the trace: longer than that takes, so that it is given back in the
+/// trace.
+const KEPT_BEFORE: Duration = Duration::from_secs(8);
+
+/// Longer than anything here takes.
+const NEVER: Duration = Duration::from_hours(24);
 
 /// Cards of each kind in the deck of the traced run.
 const TRACED: &[(Kind, usize)] = &[
@@ -71,7 +76,7 @@ pub(crate) struct Options {
     /// Images examined at the same time
     #[arg(long, default_value_t = 2)]
     jobs: usize,
-    /// Do not wait a minute for the garbage of an earlier run to be due: without it, nothing is reclaimed in the trace
+    /// Let nothing be given back in the trace of what is deleted
     #[arg(long)]
     fresh: bool,
     /// Where images are made [default: in memory]
@@ -114,22 +119,38 @@ pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
 /// Gives the number of images that are not as they must be.
 fn simulate(binary: &Path, directory: &Path, options: &Options) -> Result<usize> {
     let bodies = Bodies::new(options.seed);
+    let mut report = first_start::simulate(binary, directory, options, &bodies)?;
+    if report.failures() > 0 {
+        report.print();
+        return Ok(report.failures());
+    }
     let before = prepare(binary, directory, options, &bodies)?;
     let mut disk = Disk::load(&directory.join("data"))?;
     let traced = trace(binary, directory, options, (&bodies, &before))?;
-    let events = read_trace(directory)?;
-    let moments = moments::plan(&events, options.images, options.seed);
+    let events = read_trace(&directory.join("trace"), &directory.join("data"))?;
+    let images = options.images.saturating_sub(report.images());
+    let moments = moments::plan(&events, images, options.seed);
     println!(
         "{} requests acknowledged by {} clients; {} changes and syncs traced; {} images",
-        traced.history.acknowledged(crate::workload::Moment::END).0,
+        traced.history.acknowledged(Moment::END).0,
         options.clients,
         events.len(),
         moments.cuts.len()
     );
     println!("{} syncs: {}", moments.syncs, count(&events, |action| matches!(action, Action::Sync { .. })));
     println!("removals: {}", count(&events, |action| matches!(action, Action::Remove { .. })));
-    let images = Images { binary, directory, before, traced, bodies, jobs: options.jobs };
-    let report = images.examine(&mut disk, &events, &moments)?;
+    let images = Images {
+        binary,
+        directory,
+        keys: Keys::Copied(&directory.join("keys")),
+        credentials: before.credentials,
+        shown: Moment(0),
+        history: traced.history,
+        bodies: &bodies,
+        jobs: options.jobs,
+        number_from: report.images(),
+    };
+    report.absorb(&images.examine(&mut disk, &events, &moments)?);
     if let Some(difference) = disk.difference(&directory.join("data"))? {
         bail!("the trace does not explain what the server left behind: {difference}");
     }
@@ -150,24 +171,25 @@ fn count(events: &[trace::Event], counted: impl Fn(&Action) -> bool) -> String {
 }
 
 /// What a run of clients left.
-pub(crate) struct Ran {
+struct Ran {
     history: History,
     credentials: Credentials,
 }
 
 /// The first start, and objects that are there before the trace.
 fn prepare(binary: &Path, directory: &Path, options: &Options, bodies: &Bodies) -> Result<Ran> {
-    let server = Launch::on(binary, directory, None).start()?;
+    let reclaim_delay = if options.fresh { NEVER } else { KEPT_BEFORE };
+    let launch = Launch { reclaim_delay: Some(reclaim_delay), ..Launch::on(binary, directory, None) };
+    let server = launch.start()?;
     make_bucket(&server.target(BUCKET))?;
     let deck = Deck::new(BEFORE, BEFORE.iter().map(|(_, count)| count).sum(), options.seed);
     let history = work(&server.target(BUCKET), options, bodies, ("before", &deck))?;
     let credentials = server.credentials();
     server.stop()?;
     if !options.fresh {
-        println!("waiting {} s for garbage to be due", UNTIL_GARBAGE_IS_DUE.as_secs());
         // Nobody sends: this is the wait itself.
         let (_silent, silence) = mpsc::channel::<()>();
-        let _ = silence.recv_timeout(UNTIL_GARBAGE_IS_DUE);
+        let _ = silence.recv_timeout(KEPT_BEFORE);
     }
     Ok(Ran { history, credentials })
 }
@@ -181,7 +203,8 @@ fn trace(
 ) -> Result<Ran> {
     let wrapper = trace::wrapper(&directory.join("trace"));
     let known = Some(before.credentials.clone());
-    let server = Launch { wrapper, ..Launch::on(binary, directory, known) }.start()?;
+    let reclaim_delay = Some(if options.fresh { NEVER } else { Duration::ZERO });
+    let server = Launch { wrapper, reclaim_delay, ..Launch::on(binary, directory, known) }.start()?;
     let deck = Deck::new(TRACED, options.operations, options.seed);
     let mut history = work(&server.target(BUCKET), options, bodies, ("traced", &deck))?;
     let credentials = server.credentials();
@@ -190,10 +213,10 @@ fn trace(
     Ok(Ran { history, credentials })
 }
 
-fn read_trace(directory: &Path) -> Result<Vec<trace::Event>> {
-    let path = directory.join("trace");
-    let log = std::fs::read(&path).context("there is no trace: can strace trace here?")?;
-    let events = trace::read(&log, &directory.join("data"))?;
+/// What a log of `strace` says of the files below a directory; removes the log.
+fn read_trace(path: &Path, directory: &Path) -> Result<Vec<trace::Event>> {
+    let log = std::fs::read(path).context("there is no trace: can strace trace here?")?;
+    let events = trace::read(&log, directory)?;
     std::fs::remove_file(path)?;
     ensure!(!events.is_empty(), "the trace is empty: can strace trace here?");
     Ok(events)

@@ -51,6 +51,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) known: Option<Credentials>,
     /// A program that runs the server as its child's place: its words, before those of the server.
     pub(crate) wrapper: Vec<String>,
+    /// How long it keeps what nothing references any more; as long as by default if none.
+    pub(crate) reclaim_delay: Option<Duration>,
 }
 
 impl<'a> Launch<'a> {
@@ -58,7 +60,7 @@ impl<'a> Launch<'a> {
     pub(crate) fn on(binary: &'a Path, directory: &Path, known: Option<Credentials>) -> Self {
         let below = |name| directory.join(name);
         let (data, keys, log) = (below("data"), below("keys"), below("server.log"));
-        Self { binary, data, keys, log, known, wrapper: Vec::new() }
+        Self { binary, data, keys, log, known, wrapper: Vec::new(), reclaim_delay: None }
     }
 
     fn command(&self) -> Result<Command> {
@@ -73,6 +75,9 @@ impl<'a> Launch<'a> {
         command.arg("up").arg("--data-dir").arg(&self.data).arg("--key-dir").arg(&self.keys);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&self.log)?);
+        if let Some(delay) = self.reclaim_delay {
+            command.env("NUEE_STORAGE__RECLAIM_DELAY_SECONDS", delay.as_secs().to_string());
+        }
         isolate(&mut command);
         Ok(command)
     }

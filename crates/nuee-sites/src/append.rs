@@ -146,8 +146,13 @@ impl Worker {
             }
             let Some(space) = waiting.peek().map(|request| request.space) else { return };
             if let Err(error) = self.change_segment(space) {
-                waiting.for_each(|request| request.answer(Err(error.clone())));
-                return;
+                // Whoever may use the reserve is not refused because somebody was who may not.
+                let (refused, others): (Vec<_>, Vec<_>) =
+                    waiting.partition(|request| space == Space::Reserve || request.space == space);
+                for request in refused {
+                    request.answer(Err(error.clone()));
+                }
+                waiting = others.into_iter().peekable();
             }
         }
     }
@@ -206,7 +211,7 @@ fn append(segments: &Segments, active: &OpenSegment, batch: &[Request]) -> Resul
     let mut headers = Vec::with_capacity(batch.len());
     for request in batch {
         let (id, length, body_checksum) = (request.id, request.length, request.body_checksum);
-        let header = Header::Blob { id, length, body_checksum, dead: false };
+        let header = Header::Blob { id, length, body_checksum, group: Some(active.end), dead: false };
         headers.push(header.encode(Position { segment: active.number, offset: end }));
         locators.push(Locator::segment(active.number, end, length));
         end += footprint_bytes(length);
@@ -225,4 +230,37 @@ fn append(segments: &Segments, active: &OpenSegment, batch: &[Request]) -> Resul
         .and_then(|()| segments.disk.sync_data(&active.file))
         .map_err(|error| segments.failed("append to", active.number, error))?;
     Ok((locators, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use nuee_base::{Environment, ErrorKind};
+
+    use super::*;
+    use crate::{Options, directory::Directory, disk::Disk};
+
+    #[test]
+    fn a_relocation_is_not_refused_with_those_who_may_not_use_the_reserve() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let options = Options { free_space_reserve_bytes: u64::MAX, ..Options::default() };
+        let disk = Disk::new(&options);
+        let paths = Directory::open(&disk, directory.path()).unwrap();
+        let segments = Arc::new(Segments::new(disk, paths, options));
+        let (_sender, requests) = mpsc::unbounded_channel();
+        let workshop = Workshop::start(segments.clone()).unwrap();
+        let mut worker = Worker { segments, requests, workshop, active: None };
+        let mut answers = Vec::new();
+        let mut request = |space| {
+            let (answer, answered) = oneshot::channel();
+            answers.push(answered);
+            let (id, sealed) = (BlobId::generate(&Environment::system()), Bytes::from_static(b"blob"));
+            let body_checksum = body_checksum(&sealed);
+            Request { id, sealed, length: 4, body_checksum, space, answer, _permit: None }
+        };
+        let group = [Space::Ordinary, Space::Reserve, Space::Ordinary, Space::Reserve].map(&mut request);
+        worker.commit(group.into());
+        let answers: Vec<_> = answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect();
+        assert_eq!(answers[0].as_ref().unwrap_err().kind(), ErrorKind::LimitExceeded);
+        assert!(answers[1].is_ok() && answers[3].is_ok(), "{answers:?}");
+    }
 }

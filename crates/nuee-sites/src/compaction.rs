@@ -2,14 +2,27 @@
 //!
 //! A segment that is half dead or more is emptied in three steps, the caller's transaction in the middle: `relocate`
 //! copies what lives to the active segment, durably; the caller records the new locators; `drop_segment` removes the old
-//! segment. Until that removal both copies can be read, and a deletion by the old locator reaches both. If the caller
-//! dies before the removal, the segment is a candidate again after the next start; the copies then made are new ones,
-//! and the caller deletes those that it had recorded.
+//! segment. Until that removal both copies can be read, and a deletion by the old locator reaches both.
+//!
+//! The site remembers what it copied for as long as it is open. If the caller dies before the removal, the segment is
+//! back at the next start, all that lived in it lives, and it is a candidate again. So the caller
+//!
+//! - looks, for each blob that `relocate` tells, whether it has recorded a locator that is not the old one told now. Then
+//!   that one is the blob's: it keeps its record, and deletes the new copy, to which nothing refers;
+//! - deletes a blob both where it recorded that the blob is and where the blob was first, if these differ: the second may
+//!   be in a segment that is back;
+//! - calls `sync_deletions` before it forgets that something was to be deleted.
 
-use std::sync::PoisonError;
+use std::{
+    fs::File,
+    io,
+    ops::Range,
+    sync::{Arc, PoisonError},
+};
 
 use bytes::Bytes;
 use nuee_base::BlobId;
+use rustix::fs::{Advice, fadvise};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -42,26 +55,45 @@ pub(crate) fn candidate(segments: &Segments) -> Option<SegmentNumber> {
     let ledger = segments.ledger();
     let worth = ledger.iter().filter(|(_, entry)| {
         let dead_enough = entry.dead.saturating_mul(100) >= entry.end.saturating_mul(DEAD_PERCENT);
-        entry.closed && entry.counted() && !entry.damaged && dead_enough
+        entry.closed && entry.counted() && entry.trouble.is_none() && dead_enough
     });
     worth
         .max_by_key(|(_, entry)| entry.dead.saturating_mul(1_000) / entry.end.max(1))
         .map(|(number, _)| *number)
 }
 
-/// Counts the dead records of one segment of an earlier run. None when every segment is counted.
-pub(crate) fn count_next(segments: &Segments) -> Result<Option<SegmentNumber>> {
+/// Counts the dead records of one segment of an earlier run. None when every segment is counted that can be.
+pub(crate) fn count_next(segments: &Segments) -> Option<SegmentNumber> {
     let next = segments
         .ledger()
         .iter()
-        .find(|(_, entry)| !entry.counted() && !entry.damaged)
+        .find(|(_, entry)| !entry.counted() && entry.trouble.is_none())
         .map(|(number, entry)| (*number, *entry));
-    let Some((number, entry)) = next else { return Ok(None) };
-    let file = segments.file(number).map_err(|error| segments.failed("open", number, error))?;
-    let mut scan = Scan::new(file, number, Check::Headers, entry.counted_to..entry.end);
+    let (number, entry) = next?;
+    match count(segments, number, entry.counted_to..entry.end) {
+        Ok(()) => segments.remove_if_dead(number),
+        Err(error) => segments.skip(number, &error),
+    }
+    Some(number)
+}
+
+/// On a descriptor of its own, on which nothing is read ahead: of long records only the headers are wanted.
+fn count(segments: &Segments, number: SegmentNumber, range: Range<u64>) -> Result<()> {
+    let path = segments.directory.segment(number);
+    let file = match File::open(&path) {
+        // Its last blob was deleted meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !segments.ledger().contains_key(&number) => {
+            return Ok(());
+        }
+        file => file.map_err(|error| segments.failed("open", number, error))?,
+    };
+    if let Err(error) = fadvise(&file, 0, None, Advice::Random) {
+        tracing::debug!(%error, "more will be read than is needed");
+    }
+    let mut scan = Scan::new(&segments.disk, (number, Arc::new(file)), Check::Headers, range);
     while count_some(segments, number, &mut scan)? {}
-    segments.remove_if_dead(number);
-    Ok(Some(number))
+    tracing::debug!(segment = %number, read_bytes = scan.read_bytes(), "counted what is dead in a segment");
+    Ok(())
 }
 
 /// Counts some records; deletions wait meanwhile, so that each dead record is counted once. True while there are more.
@@ -71,10 +103,7 @@ fn count_some(segments: &Segments, number: SegmentNumber, scan: &mut Scan) -> Re
     let mut more = true;
     for _ in 0..HEADERS_PER_TURN {
         match scan.next().map_err(|error| segments.failed("read", number, error))? {
-            Some(Found::Blob { header: Header::Blob { length, dead: true, .. }, .. }) => {
-                dead_bytes += footprint_bytes(length);
-            }
-            Some(Found::Blob { .. }) => {}
+            Some(Found::Record { header, .. }) => dead_bytes += header.dead_bytes(),
             Some(Found::Damage { from } | Found::Rest { from }) => {
                 return Err(segments.damaged(number, from, "no record where one should be"));
             }
@@ -134,19 +163,25 @@ fn copy_all(
     (number, end): (SegmentNumber, u64),
     moved: &mut Vec<Moved>,
 ) -> Result<()> {
-    let file = segments.file(number).map_err(|error| segments.failed("open", number, error))?;
-    let mut scan = Scan::new(file, number, Check::Bodies, 0..end);
+    let unreadable = |action, error| {
+        let error = segments.failed(action, number, error);
+        segments.skip(number, &error);
+        error
+    };
+    let file = segments.file(number).map_err(|error| unreadable("open", error))?;
+    let mut scan = Scan::new(&segments.disk, (number, file), Check::Bodies, 0..end);
     let mut copies = Vec::new();
     let mut bytes = 0;
     loop {
-        let read = |error| segments.failed("read", number, error);
+        let read = |error| unreadable("read", error);
         let found = match scan.next().map_err(read) {
             Ok(Some(Found::Damage { from } | Found::Rest { from })) => {
                 Err(segments.damaged(number, from, "no whole record where one should be"))
             }
             found => found,
         };
-        if let Ok(Some(Found::Blob { offset, header: Header::Blob { id, length, dead: false, .. } })) = found
+        if let Ok(Some(Found::Record { offset, header: Header::Blob { id, length, dead: false, .. } })) =
+            found
         {
             let body = Bytes::copy_from_slice(scan.body(offset, length).map_err(read)?);
             let old = Locator::segment(number, offset, length);
@@ -178,7 +213,8 @@ fn settle(segments: &Segments, copies: Vec<Copy>, moved: &mut Vec<Moved>) -> Res
         let crate::locator::Place::Segment { segment, offset, .. } = old.place() else { continue };
         segments.moved().insert((segment, offset), (id, new));
         // From here on a deletion finds the copy. One that came before has left its mark in the old record.
-        if segments.is_dead(segment, offset)? {
+        let dead = segments.is_dead(segment, offset).inspect_err(|error| segments.skip(segment, error))?;
+        if dead {
             segments.moved().remove(&(segment, offset));
             forget(segments, id, &new);
         } else {

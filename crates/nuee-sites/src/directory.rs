@@ -82,6 +82,11 @@ impl Directory {
         path
     }
 
+    /// The directory in which the file of a blob is, if it has one.
+    pub(crate) fn shard(&self, id: BlobId) -> PathBuf {
+        self.root.join(shard(id))
+    }
+
     /// The file of such a blob while it is being written.
     pub(crate) fn incoming(&self, id: BlobId) -> PathBuf {
         self.root.join(format!("incoming/{id}"))

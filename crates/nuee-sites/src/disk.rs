@@ -17,7 +17,7 @@ use rustix::{
 use crate::{Options, faults::Operation};
 
 /// The disk under a site.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Disk {
     #[cfg(any(test, feature = "faults"))]
     faults: Option<crate::FaultPlan>,
@@ -69,6 +69,21 @@ impl Disk {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reads into `bytes` from `offset`, less where the file ends; returns how much.
+    pub(crate) fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.call(Operation::Read)?;
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
     }
 
     /// Writes all of `bytes` at `offset`.

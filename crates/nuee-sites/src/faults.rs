@@ -28,6 +28,9 @@ pub enum Operation {
     Truncate,
     /// Remove a file.
     Unlink,
+    /// Read what a segment says of itself: its end, its records when they are counted or moved. Reading a blob is
+    /// not among it.
+    Read,
 }
 
 #[cfg(any(test, feature = "faults"))]
@@ -58,7 +61,7 @@ mod plan {
 
     impl Operation {
         /// Every operation.
-        pub const ALL: [Self; 9] = [
+        pub const ALL: [Self; 10] = [
             Self::CreateFile,
             Self::CreateDirectory,
             Self::Preallocate,
@@ -68,6 +71,7 @@ mod plan {
             Self::Rename,
             Self::Truncate,
             Self::Unlink,
+            Self::Read,
         ];
     }
 

@@ -22,6 +22,7 @@
 
 mod append;
 mod compaction;
+mod deletions;
 mod directory;
 mod disk;
 mod error;

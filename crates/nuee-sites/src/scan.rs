@@ -3,7 +3,7 @@
 //! Where a record should be and is not, the walk looks for the next one: bytes that went bad in the middle must not hide
 //! the blobs after them. What is found in between is told as damage, never skipped in silence.
 
-use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
+use std::{fs::File, io, sync::Arc};
 
 use rustix::{
     fs::{SeekFrom, seek},
@@ -12,18 +12,22 @@ use rustix::{
 
 use crate::{
     SegmentNumber,
+    disk::Disk,
     record::{ALIGNMENT, HEADER_BYTES, Header, Position, begins_record, body_checksum, footprint_bytes},
 };
 
 const HEADERS_WINDOW_BYTES: usize = 64 << 10;
+/// What is read for one header where bodies are long, and from which length on they are.
+const ONE_HEADER_BYTES: usize = 512;
+const LONG_RECORD_BYTES: u64 = 16 << 10;
 const BODIES_WINDOW_BYTES: usize = 1 << 20;
 
 /// What a walk meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A blob's record, dead or alive.
-    Blob { offset: u64, header: Header },
-    /// Bytes that are no record, with a record after them.
+    /// A record: of a blob, dead or alive, or a void.
+    Record { offset: u64, header: Header },
+    /// Bytes that are no record, with a record after them, at the offset of the walk.
     Damage { from: u64 },
     /// Bytes that are no record, to the very end: a torn tail, or damage where the end is known.
     Rest { from: u64 },
@@ -32,7 +36,7 @@ pub(crate) enum Found {
 /// How much of each record a walk checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// Headers only; bodies are passed over.
+    /// Headers only; bodies are passed over, and where they are long not even read.
     Headers,
     /// Every byte.
     Bodies,
@@ -40,11 +44,16 @@ pub(crate) enum Check {
 
 /// A walk through a segment.
 pub(crate) struct Scan {
+    disk: Disk,
     file: Arc<File>,
     segment: SegmentNumber,
     check: Check,
     limit: u64,
     offset: u64,
+    ended: bool,
+    /// How long the last record was.
+    last_bytes: u64,
+    read_bytes: u64,
     window: Vec<u8>,
     window_start: u64,
 }
@@ -52,17 +61,21 @@ pub(crate) struct Scan {
 impl Scan {
     /// A walk from `offset` to `limit`.
     pub(crate) fn new(
-        file: Arc<File>,
-        segment: SegmentNumber,
+        disk: &Disk,
+        (segment, file): (SegmentNumber, Arc<File>),
         check: Check,
         range: std::ops::Range<u64>,
     ) -> Self {
         Self {
+            disk: disk.clone(),
             file,
             segment,
             check,
             limit: range.end,
             offset: range.start,
+            ended: false,
+            last_bytes: 0,
+            read_bytes: 0,
             window: Vec::new(),
             window_start: 0,
         }
@@ -71,6 +84,16 @@ impl Scan {
     /// The offset after the last record that was met.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// How many bytes the walk has read so far.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes
+    }
+
+    /// Whether the walk has met the record that ends a segment.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
     }
 
     /// The next thing in the segment; none at its end.
@@ -82,11 +105,13 @@ impl Scan {
         match self.record_at(offset, self.check)? {
             Some(Header::End) => {
                 self.limit = offset;
+                self.ended = true;
                 Ok(None)
             }
-            Some(header @ Header::Blob { length, .. }) => {
-                self.offset += footprint_bytes(length);
-                Ok(Some(Found::Blob { offset, header }))
+            Some(header @ (Header::Blob { length, .. } | Header::Void { length })) => {
+                self.last_bytes = footprint_bytes(length);
+                self.offset += self.last_bytes;
+                Ok(Some(Found::Record { offset, header }))
             }
             None => self.look_further().map(Some),
         }
@@ -133,11 +158,15 @@ impl Scan {
         let position = Position { segment: self.segment, offset };
         let Some(bytes) = self.bytes(offset, HEADER_BYTES)? else { return Ok(None) };
         let header = Header::decode(bytes, position);
-        let Some(Header::Blob { length, body_checksum: expected, .. }) = header else { return Ok(header) };
+        let (length, expected) = match header {
+            Some(Header::Blob { length, body_checksum, .. }) => (length, Some(body_checksum)),
+            Some(Header::Void { length }) => (length, None),
+            Some(Header::End) | None => return Ok(header),
+        };
         if offset + footprint_bytes(length) > self.limit {
             return Ok(None);
         }
-        if check == Check::Bodies {
+        if let Some(expected) = expected.filter(|_| check == Check::Bodies) {
             let body = self.bytes(offset + HEADER_BYTES as u64, length as usize)?;
             if body.is_none_or(|body| body_checksum(body) != expected) {
                 return Ok(None);
@@ -162,25 +191,61 @@ impl Scan {
 
     fn fill(&mut self, offset: u64, length: usize) -> io::Result<()> {
         let wanted = match self.check {
+            Check::Headers if self.last_bytes >= LONG_RECORD_BYTES => ONE_HEADER_BYTES,
             Check::Headers => HEADERS_WINDOW_BYTES,
             Check::Bodies => BODIES_WINDOW_BYTES,
         };
         let left = usize::try_from(self.limit - offset).unwrap_or(usize::MAX);
         self.window.resize(wanted.max(length).min(left), 0);
         self.window_start = offset;
-        let mut filled = 0;
-        while filled < self.window.len() {
-            match self.file.read_at(&mut self.window[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.window.clear();
-                    return Err(error);
-                }
-            }
-        }
+        let read = self.disk.read_at(&self.file, &mut self.window, offset);
+        let filled = *read.as_ref().unwrap_or(&0);
         self.window.truncate(filled);
-        Ok(())
+        self.read_bytes += filled as u64;
+        read.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use nuee_base::BlobId;
+
+    use super::*;
+
+    const SEGMENT: SegmentNumber = SegmentNumber(5);
+
+    /// How much is read of a segment of `count` records with bodies of `length` bytes.
+    fn read_for_headers(count: u64, length: u32) -> u64 {
+        let file = tempfile::tempfile().unwrap();
+        for offset in (0..count).map(|n| n * footprint_bytes(length)) {
+            let id = BlobId::from_bytes([9; 16]);
+            let header = Header::Blob { id, length, body_checksum: 0, group: None, dead: false };
+            file.write_all_at(&header.encode(Position { segment: SEGMENT, offset }), offset).unwrap();
+        }
+        let end = count * footprint_bytes(length);
+        file.set_len(end).unwrap();
+        let disk = Disk::new(&crate::Options::default());
+        let mut scan = Scan::new(&disk, (SEGMENT, Arc::new(file)), Check::Headers, 0..end);
+        let mut found = 0;
+        while let Some(Found::Record { .. }) = scan.next().unwrap() {
+            found += 1;
+        }
+        assert_eq!(found, count);
+        scan.read_bytes()
+    }
+
+    #[test]
+    fn long_bodies_are_not_read_for_their_headers() {
+        let long = read_for_headers(40, 500_000);
+        assert!(long <= 64 * 1_024 + 40 * 512, "{long} bytes of 20 MB");
+        let short = read_for_headers(2_000, 100);
+        let all = 2_000 * footprint_bytes(100);
+        // A header that crosses the edge of a window is read twice.
+        assert!(
+            (all..all + 1_000).contains(&short),
+            "short records are read by the window, once: {short} bytes"
+        );
     }
 }

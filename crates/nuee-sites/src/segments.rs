@@ -7,7 +7,6 @@ use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,6 +14,7 @@ use nuee_base::BlobId;
 
 use crate::{
     Deleted, Error, Locator, Options, Result, SegmentNumber,
+    deletions::Deletions,
     directory::Directory,
     disk::Disk,
     open_files::OpenFiles,
@@ -28,11 +28,21 @@ pub(crate) struct Segments {
     pub(crate) directory: Directory,
     pub(crate) options: Options,
     pub(crate) open: OpenFiles,
+    pub(crate) deletions: Deletions,
     ledger: Mutex<HashMap<SegmentNumber, Entry>>,
     /// Held while a record is marked dead, and while dead records are counted.
     pub(crate) marking: Mutex<()>,
     /// Where the blobs of a segment under compaction have gone, until the segment is dropped.
     moved: Mutex<HashMap<(SegmentNumber, u64), (BlobId, Locator)>>,
+}
+
+/// What is wrong with a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Something of it could not be read: hands off in this run.
+    Unreadable,
+    /// Somewhere are bytes that are no record: hands off, even if nothing seems to live in it.
+    Damaged,
 }
 
 /// What is known of one segment.
@@ -46,8 +56,8 @@ pub(crate) struct Entry {
     pub(crate) dead: u64,
     /// Up to where dead records have been counted.
     pub(crate) counted_to: u64,
-    /// Somewhere are bytes that are no record: hands off.
-    pub(crate) damaged: bool,
+    /// What keeps it from being counted and compacted.
+    pub(crate) trouble: Option<Trouble>,
     /// Every live record was copied elsewhere.
     pub(crate) relocated: bool,
 }
@@ -55,7 +65,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// A segment to which records are being appended.
     pub(crate) fn active() -> Self {
-        Self { closed: false, end: 0, dead: 0, counted_to: u64::MAX, damaged: false, relocated: false }
+        Self { closed: false, end: 0, dead: 0, counted_to: u64::MAX, trouble: None, relocated: false }
     }
 
     /// A segment that an earlier run closed.
@@ -69,7 +79,7 @@ impl Entry {
     }
 
     fn all_dead(&self) -> bool {
-        self.closed && !self.damaged && self.counted() && self.dead == self.end
+        self.closed && self.trouble != Some(Trouble::Damaged) && self.counted() && self.dead == self.end
     }
 }
 
@@ -81,6 +91,7 @@ impl Segments {
             directory,
             options,
             open,
+            deletions: Deletions::default(),
             ledger: Mutex::default(),
             marking: Mutex::default(),
             moved: Mutex::default(),
@@ -111,9 +122,17 @@ impl Segments {
     /// Damage in a segment: from now on it is neither compacted nor dropped.
     pub(crate) fn damaged(&self, number: SegmentNumber, offset: u64, detail: &str) -> Error {
         if let Some(entry) = self.ledger().get_mut(&number) {
-            entry.damaged = true;
+            entry.trouble = Some(Trouble::Damaged);
         }
         Error::Damaged { path: self.directory.segment(number), offset, detail: detail.to_owned() }
+    }
+
+    /// The segment cannot be read: nothing tries again in this run, so that the others get their turn.
+    pub(crate) fn skip(&self, number: SegmentNumber, error: &Error) {
+        tracing::error!(%error, segment = %number, "a segment is left alone until the next start: its space stays taken");
+        if let Some(entry) = self.ledger().get_mut(&number) {
+            entry.trouble.get_or_insert(Trouble::Unreadable);
+        }
     }
 
     /// The segment takes records from now on.
@@ -156,29 +175,37 @@ impl Segments {
         Ok(deleted)
     }
 
-    /// Marks one record dead. Losing the mark in a crash loses space and nothing else, so nothing is synced.
+    /// Marks one record dead. The mark is not synced (`deletions`). One that is there already is made again: it may be
+    /// that of a process that was killed, or one that could not be synced, and then nothing else would bring it to the
+    /// disk.
     fn mark_dead(&self, id: BlobId, segment: SegmentNumber, offset: u64) -> Result<Deleted> {
         let _marking = self.marking.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match self.file(segment) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Deleted::SegmentGone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.deletions.removed_segment(segment);
+                return Ok(Deleted::SegmentGone);
+            }
             file => file.map_err(|error| self.failed("open", segment, error))?,
         };
-        let Header::Blob { id: found, length, dead, .. } = self.header(&file, segment, offset)? else {
-            return Err(self.damaged(segment, offset, "the end of the segment where a blob should be"));
+        let (found, length, dead) = match self.header(&file, segment, offset)? {
+            Header::Blob { id, length, dead, .. } => (id, length, dead),
+            Header::Void { .. } => return Ok(Deleted::Done),
+            Header::End => {
+                return Err(self.damaged(segment, offset, "the end of the segment where a blob should be"));
+            }
         };
         if found != id {
             let detail = format!("blob {found} where blob {id} should be");
             return Err(Error::Damaged { path: self.directory.segment(segment), offset, detail });
         }
-        if !dead {
-            self.disk
-                .write_at(&file, &[DEAD], offset + DEAD_OFFSET)
-                .map_err(|error| self.failed("write", segment, error))?;
-            if let Some(entry) = self.ledger().get_mut(&segment)
-                && offset < entry.counted_to
-            {
-                entry.dead += footprint_bytes(length);
-            }
+        let marked = self.disk.write_at(&file, &[DEAD], offset + DEAD_OFFSET);
+        marked.map_err(|error| self.failed("write", segment, error))?;
+        self.deletions.marked(segment);
+        if !dead
+            && let Some(entry) = self.ledger().get_mut(&segment)
+            && offset < entry.counted_to
+        {
+            entry.dead += footprint_bytes(length);
         }
         Ok(Deleted::Done)
     }
@@ -201,11 +228,12 @@ impl Segments {
         }
     }
 
-    /// Removes a segment. The removal is not synced: a power cut may bring the segment back, and whoever dropped it
-    /// drops it again.
+    /// Removes a segment. The removal is not synced (`deletions`): a power cut may bring the segment back, and whoever
+    /// dropped it drops it again.
     pub(crate) fn remove(&self, number: SegmentNumber) -> Result<()> {
         let path = self.directory.segment(number);
         self.disk.unlink(&path).map_err(|error| Error::io("remove", &path, error))?;
+        self.deletions.removed_segment(number);
         self.ledger().remove(&number);
         self.open.remove(number);
         self.moved().retain(|(segment, _), _| *segment != number);
@@ -214,13 +242,9 @@ impl Segments {
 
     fn header(&self, file: &File, segment: SegmentNumber, offset: u64) -> Result<Header> {
         let mut bytes = [0; HEADER_BYTES];
-        match file.read_exact_at(&mut bytes, offset) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(self.failed("read", segment, error));
-            }
-            _ => {}
-        }
-        let header = Header::decode(&bytes, Position { segment, offset });
+        let read = self.disk.read_at(file, &mut bytes, offset);
+        let read = read.map_err(|error| self.failed("read", segment, error))?;
+        let header = Header::decode(&bytes[..read], Position { segment, offset });
         header.ok_or_else(|| self.damaged(segment, offset, "no record where a blob should be"))
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole site, on real directories.
 
 mod compaction;
+mod deletions;
 mod faults;
 mod full_disk;
 mod model;

@@ -58,7 +58,9 @@ impl Blobs {
             let Some((number, scan)) = &mut self.scan else {
                 let Some((number, end)) = self.numbers.next() else { return Ok(None) };
                 self.scan = match self.segments.file(number) {
-                    Ok(file) => Some((number, Scan::new(file, number, Check::Bodies, 0..end))),
+                    Ok(file) => {
+                        Some((number, Scan::new(&self.segments.disk, (number, file), Check::Bodies, 0..end)))
+                    }
                     // Dropped since the walk began.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                     Err(error) => return Err(self.segments.failed("open", number, error)),
@@ -67,11 +69,11 @@ impl Blobs {
             };
             let number = *number;
             match scan.next() {
-                Ok(Some(Found::Blob { offset, header: Header::Blob { id, length, dead: false, .. } })) => {
+                Ok(Some(Found::Record { offset, header: Header::Blob { id, length, dead: false, .. } })) => {
                     let locator = Locator::segment(number, offset, length);
                     return Ok(Some(StoredBlob { id, locator, length: length.into() }));
                 }
-                Ok(Some(Found::Blob { .. })) => {}
+                Ok(Some(Found::Record { .. })) => {}
                 Ok(Some(Found::Damage { from } | Found::Rest { from })) => {
                     return Err(self.segments.damaged(number, from, "no whole record where one should be"));
                 }

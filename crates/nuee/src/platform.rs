@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Platform(Arc<Parts>);
 
-/// How the layers below work. Users have no settings for this; tests shrink it, and put faults into it.
+/// How the layers below work. Users have settings for little of this; tests shrink it, and put faults into it.
 #[derive(Debug, Clone, Default)]
 pub struct Tuning {
     /// The site.

@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use nuee_web::Limits as WebLimits;
 use serde::{Deserialize, Serialize};
 
-use crate::custody::Places;
+use crate::{custody::Places, platform::Tuning};
 
 pub(crate) use document::show;
 pub(crate) use load::{Source, load};
@@ -93,6 +93,9 @@ settings! {
         /// Directory of the keys; never inside the data directory, best on another disk. Without it: where they were
         /// last, at first `$XDG_STATE_HOME/nuee/keys/<instance>` or `~/.local/state/nuee/keys/<instance>`.
         key_dir: Option<PathBuf> = None,
+        /// How long the bytes of an object that was deleted or replaced are kept for those who have begun to read it.
+        /// A download that takes longer may break off.
+        reclaim_delay_seconds: u64 = 60,
     }
 
     /// What S3 clients see.
@@ -157,6 +160,13 @@ impl Settings {
         };
         let home = home("XDG_STATE_HOME", ".local/state").map(|state| state.join("keys"));
         Ok(Places { data: std::path::absolute(data)?, given: self.storage.key_dir.clone(), home })
+    }
+
+    /// How the layers below work, as far as there are settings for it.
+    pub(crate) fn tuning(&self) -> Tuning {
+        let mut tuning = Tuning::default();
+        tuning.store.reclaim_delay = Duration::from_secs(self.storage.reclaim_delay_seconds);
+        tuning
     }
 
     /// The limits of listeners.

@@ -1,6 +1,7 @@
 //! Starting the server on each image, and reading everything back.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -9,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::BUCKET;
 use super::disk::Disk;
 use super::image::{self, Shared};
 use super::moments::{Cut, Moments};
 use super::trace::Event;
-use super::{BUCKET, Ran};
-use crate::server::Launch;
-use crate::workload::{Bodies, Checker, Client, Finding};
+use crate::server::{Credentials, Launch};
+use crate::workload::{Bodies, Checker, Client, Finding, History, Moment};
 
 /// After so many images with a loss the rest would say nothing new.
 const LOSSES_BEFORE_STOP: usize = 10;
@@ -26,14 +27,32 @@ const IMAGES_KEPT: usize = 20;
 /// One image in so many must take a new object, too.
 const WRITES_ARE_TRIED: usize = 10;
 
+/// On one image in so many, `nuee verify` reads the content of everything too. On the others it looks at the rest, for
+/// every object that was acknowledged is read and compared anyway.
+const CONTENT_IS_VERIFIED: usize = 20;
+
 /// Everything that images are made of and compared with.
 pub(super) struct Images<'a> {
     pub(super) binary: &'a Path,
     pub(super) directory: &'a Path,
-    pub(super) before: Ran,
-    pub(super) traced: Ran,
-    pub(super) bodies: Bodies,
+    pub(super) keys: Keys<'a>,
+    pub(super) credentials: Credentials,
+    /// From when on the credentials must be good.
+    pub(super) shown: Moment,
+    pub(super) history: History,
+    pub(super) bodies: &'a Bodies,
     pub(super) jobs: usize,
+    /// Images are numbered from here, for those that are kept.
+    pub(super) number_from: usize,
+}
+
+/// Where the keys of an image come from.
+#[derive(Clone, Copy)]
+pub(super) enum Keys<'a> {
+    /// Every image gets those of this directory, beside the data that is modelled.
+    Copied(&'a Path),
+    /// They are modelled as well, as `keys` beside `data` in an image, and every image is made here.
+    Modelled { root: &'a Path },
 }
 
 /// An image to be examined.
@@ -72,9 +91,23 @@ impl Report {
         );
     }
 
+    /// Images that were examined.
+    pub(super) fn images(&self) -> usize {
+        self.images
+    }
+
     /// Images that are not as they must be.
     pub(super) fn failures(&self) -> usize {
         self.losses + self.alarms
+    }
+
+    /// Takes over what another report counted.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.images += other.images;
+        self.objects += other.objects;
+        self.losses += other.losses;
+        self.alarms += other.alarms;
+        self.longest_start = self.longest_start.max(other.longest_start);
     }
 
     /// Counts an image; whether it is to be kept.
@@ -115,6 +148,7 @@ impl Images<'_> {
                 while let Some((number, cut)) = cuts.next_if(|(_, cut)| cut.after == place) {
                     let next =
                         events.get(place).map_or("the end".to_owned(), |event| event.action.to_string());
+                    let number = self.number_from + number;
                     let task = Task { number, cut: *cut, disk: disk.clone(), next };
                     // The workers have given up: their error is the one to tell.
                     if sender.send(task).is_err() {
@@ -142,7 +176,10 @@ impl Images<'_> {
         shared: &Shared,
         report: &Mutex<Report>,
     ) -> Result<()> {
-        let place = self.directory.join(format!("image-{number}"));
+        let place = match self.keys {
+            Keys::Copied(_) => self.directory.join(format!("image-{number}")),
+            Keys::Modelled { root } => root.to_path_buf(),
+        };
         let report = || report.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -160,29 +197,43 @@ impl Images<'_> {
 
     /// Makes an image, starts the server on it, and reads everything back.
     fn image(&self, task: &Task, place: &Path, shared: &Shared) -> Result<Seen> {
-        fs::create_dir_all(place)?;
-        image::write(&task.disk, task.cut.fate, &place.join("data"), shared)?;
-        copy_keys(&self.directory.join("keys"), &place.join("keys"))?;
+        self.write(task, place, shared)?;
         let begun = Instant::now();
-        let server = match Launch::on(self.binary, place, Some(self.before.credentials.clone())).start() {
+        let server = match Launch::on(self.binary, place, Some(self.credentials.clone())).start() {
             Ok(server) => server,
             Err(error) => return Ok(Seen::lost(format!("{error:#}"))),
         };
         let start = begun.elapsed();
-        let mut checker = Checker::new(Client::new(server.target(BUCKET))?, &self.bodies);
-        checker.check_all(&self.traced.history, task.cut.at);
-        let alarm = self.verify(place)?;
-        if task.number.is_multiple_of(WRITES_ARE_TRIED) {
+        let mut checker = Checker::new(Client::new(server.target(BUCKET))?, self.bodies);
+        let alarm = self.verify(place, task.number.is_multiple_of(CONTENT_IS_VERIFIED))?;
+        if task.cut.at <= self.shown {
+            server.kill()?;
+            return Ok(Seen { objects: 0, losses: Vec::new(), alarm, start });
+        }
+        checker.check(&self.history, "never-written", task.cut.at);
+        checker.check_all(&self.history, task.cut.at);
+        if matches!(self.keys, Keys::Copied(_)) && task.number.is_multiple_of(WRITES_ARE_TRIED) {
             checker.check_writing();
         }
         server.kill()?;
         Ok(Seen { objects: checker.checked, losses: checker.findings, alarm, start })
     }
 
+    /// Writes what the power cut left, and the keys.
+    fn write(&self, task: &Task, place: &Path, shared: &Shared) -> Result<()> {
+        let Keys::Copied(keys) = self.keys else {
+            image::write(&task.disk, task.cut.fate, place, shared)?;
+            return restrict(&place.join("keys"));
+        };
+        fs::create_dir_all(place)?;
+        image::write(&task.disk, task.cut.fate, &place.join("data"), shared)?;
+        copy_keys(keys, &place.join("keys"))
+    }
+
     /// What `nuee verify` finds, which the server carries out.
-    fn verify(&self, place: &Path) -> Result<Option<Finding>> {
+    fn verify(&self, place: &Path, content: bool) -> Result<Option<Finding>> {
         let mut command = Command::new(self.binary);
-        command.arg("verify").arg("--data-dir").arg(place.join("data"));
+        command.arg("verify").args((!content).then_some("--quick")).arg("--data-dir").arg(place.join("data"));
         command.arg("--key-dir").arg(place.join("keys"));
         let output = command.output().context("starting `nuee verify`")?;
         if output.status.success() {
@@ -196,9 +247,8 @@ impl Images<'_> {
     /// Keeps an image as the power cut left it, and says what is wrong.
     fn keep(&self, task: &Task, place: &Path, shared: &Shared, seen: &Seen) -> Result<()> {
         let kept: PathBuf = self.directory.join("lost").join(task.number.to_string());
-        fs::create_dir_all(&kept)?;
-        image::write(&task.disk, task.cut.fate, &kept.join("data"), shared)?;
-        copy_keys(&self.directory.join("keys"), &kept.join("keys"))?;
+        fs::create_dir_all(self.directory.join("lost"))?;
+        self.write(task, &kept, shared)?;
         fs::copy(place.join("server.log"), kept.join("server.log"))?;
         println!(
             "image {}: cut at {} µs, after {} calls, before {}, pending changes {:?}: {}",
@@ -236,6 +286,24 @@ fn copy_keys(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Takes from a directory what others may do with it: the model of the disk does not keep it, and the server refuses
+/// keys that others may read.
+fn restrict(directory: &Path) -> Result<()> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            restrict(&entry.path())?;
+        } else {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o600))?;
+        }
     }
     Ok(())
 }

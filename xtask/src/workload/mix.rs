@@ -75,14 +75,21 @@ pub(crate) struct Runner<'a> {
     made: u64,
     /// The keys of objects that this client has made and not deleted, and what they hold.
     living: Vec<(String, Body)>,
+    /// Keys of objects that others have made, to be deleted.
+    doomed: Vec<String>,
     history: History,
 }
 
 impl<'a> Runner<'a> {
     /// The prefix must be this client's own.
     pub(crate) fn new(client: Client, bodies: &'a Bodies, prefix: String, seed: u64) -> Self {
-        let (living, history) = (Vec::new(), History::default());
-        Self { client, bodies, random: Random::new(seed), prefix, made: 0, living, history }
+        let (living, doomed, history) = (Vec::new(), Vec::new(), History::default());
+        Self { client, bodies, random: Random::new(seed), prefix, made: 0, living, doomed, history }
+    }
+
+    /// Has these objects deleted too, one after each card: nobody else may touch them any more.
+    pub(crate) fn doom(&mut self, keys: Vec<String>) {
+        self.doomed = keys;
     }
 
     /// Sends requests until the deck is used up or something fails; `done` hears of each that was acknowledged.
@@ -90,6 +97,10 @@ impl<'a> Runner<'a> {
         while let Some(kind) = deck.draw() {
             self.perform(kind)?;
             done();
+            if let Some(key) = self.doomed.pop() {
+                self.delete(&key)?;
+                done();
+            }
         }
         Ok(())
     }
@@ -112,7 +123,11 @@ impl<'a> Runner<'a> {
                 let place = self.any_living();
                 self.put("PUT of a large object over an object", Some(place), LARGE_BYTES)
             }
-            Kind::Delete => self.delete(),
+            Kind::Delete => {
+                let place = self.any_living();
+                let key = self.taken_out(Some(place));
+                self.delete(&key)
+            }
             Kind::Copy => self.copy(),
             Kind::Multipart => self.upload(),
         }
@@ -128,12 +143,10 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn delete(&mut self) -> Result<()> {
-        let place = self.any_living();
-        let key = self.taken_out(Some(place));
-        self.history.begin(&key, "DELETE", None);
-        self.client.delete(&key)?;
-        self.history.acknowledge(&key);
+    fn delete(&mut self, key: &str) -> Result<()> {
+        self.history.begin(key, "DELETE", None);
+        self.client.delete(key)?;
+        self.history.acknowledge(key);
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! Space comes back, and nothing that lives is lost on the way.
 
+use std::io;
+
 use super::{Bench, body, small_options};
-use crate::{Deleted, Error, SegmentNumber};
+use crate::{Deleted, Error, FaultPlan, Operation, Options, SegmentNumber};
 
 /// A closed segment of the site, with the blobs in it.
 fn closed_segment(bench: &mut Bench) -> (SegmentNumber, Vec<(nuee_base::BlobId, crate::Locator)>) {
@@ -135,4 +137,61 @@ fn deletions_before_and_after_the_count_are_each_counted_once() {
         bench.site().delete(*id, locator).unwrap();
     }
     assert_eq!(bench.site().usage().unwrap().dead_bytes, 6 * 5_040);
+}
+
+/// A site of several closed segments, most of each dead, and the calls to its disk.
+fn several_segments() -> (Bench, FaultPlan, usize) {
+    let plan = FaultPlan::default();
+    let mut bench = Bench::new(Options { faults: Some(plan.clone()), ..small_options() });
+    let bodies: Vec<_> = (0..40).map(|n| body(n, 6_000)).collect();
+    let put: Vec<_> = bench.put_all(&bodies).into_iter().map(Result::unwrap).collect();
+    bench.reopen();
+    for (n, (id, locator)) in put.iter().enumerate() {
+        if n % 4 != 0 {
+            bench.site().delete(*id, locator).unwrap();
+        }
+    }
+    let segments = bench.segment_files().len();
+    assert!(segments >= 3);
+    (bench, plan, segments)
+}
+
+#[test]
+fn a_segment_that_cannot_be_counted_is_passed_over() {
+    let (bench, plan, segments) = several_segments();
+    plan.fail_nth(Operation::Read, 1, io::ErrorKind::Other);
+    let mut seen = std::collections::HashSet::new();
+    while let Some(number) = bench.site().scan_segment().unwrap() {
+        assert!(seen.insert(number), "a second time the same");
+    }
+    assert_eq!(seen.len(), segments);
+    assert_eq!(bench.site().usage().unwrap().uncounted_segments, 1);
+}
+
+#[test]
+fn a_damaged_segment_does_not_keep_the_others_from_being_counted() {
+    let (bench, _, segments) = several_segments();
+    let first = &bench.segment_files()[0];
+    let file = std::fs::OpenOptions::new().write(true).open(first).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xFF; 3], 9).unwrap();
+    let counted = std::iter::from_fn(|| bench.site().scan_segment().unwrap()).count();
+    assert_eq!(counted, segments);
+    assert_eq!(bench.site().usage().unwrap().uncounted_segments, 1);
+}
+
+#[test]
+fn a_segment_that_cannot_be_moved_is_passed_over() {
+    let (bench, plan, segments) = several_segments();
+    while bench.site().scan_segment().unwrap().is_some() {}
+    let first = bench.site().compaction_candidate().unwrap();
+    plan.fail_nth(Operation::Read, 1, io::ErrorKind::Other);
+    bench.site().relocate(first).unwrap_err();
+    let mut emptied = 0;
+    while let Some(number) = bench.site().compaction_candidate() {
+        assert_ne!(number, first);
+        bench.site().relocate(number).unwrap();
+        bench.site().drop_segment(number).unwrap();
+        emptied += 1;
+    }
+    assert!(emptied >= segments - 2, "{emptied} of {segments}");
 }

@@ -2,10 +2,12 @@
 
 use std::{fs, os::unix::fs::FileExt, path::Path};
 
+use nuee_base::BlobId;
+
 use super::{Bench, body, read_blob, small_options};
 use crate::{
-    DirectorySite, Error, Locator, Operation, Options,
-    record::{HEADER_BYTES, footprint_bytes},
+    DirectorySite, Error, Locator, Operation, Options, SegmentNumber,
+    record::{HEADER_BYTES, Header, Position, body_checksum, footprint_bytes},
 };
 
 /// Copies a site as it stands on the disk, as if the machine had stopped now.
@@ -121,6 +123,102 @@ fn damage_in_the_middle_is_told_and_hides_nothing_behind_it() {
     }
 }
 
+const TORN: SegmentNumber = SegmentNumber(1 << 32);
+
+/// Appends to the bytes of a segment what was written with one sync; gives the ids.
+fn write_group(segment: &mut Vec<u8>, bodies: &[Vec<u8>]) -> Vec<BlobId> {
+    let group = Some(segment.len() as u64);
+    let write = |body: &Vec<u8>| {
+        let (id, offset) = (super::fresh_id(), segment.len() as u64);
+        let length = u32::try_from(body.len()).unwrap();
+        let header = Header::Blob { id, length, body_checksum: body_checksum(body), group, dead: false };
+        segment.extend(header.encode(Position { segment: TORN, offset }));
+        segment.extend(body);
+        segment.resize(usize::try_from(offset + footprint_bytes(length)).unwrap(), 0);
+        id
+    };
+    bodies.iter().map(write).collect()
+}
+
+/// A site with one open segment: a blob, and a group of three behind it. The sector at `torn_at` was never written.
+fn torn_site(torn_at: u64) -> (tempfile::TempDir, Vec<BlobId>) {
+    let directory = tempfile::TempDir::new().unwrap();
+    drop(DirectorySite::open(directory.path(), small_options()).unwrap());
+    let mut segment = Vec::new();
+    let mut ids = write_group(&mut segment, &[body(0, 1_500)]);
+    ids.extend(write_group(&mut segment, &[body(1, 1_500), body(2, 1_500), body(3, 1_500)]));
+    segment[usize::try_from(torn_at).unwrap()..][..512].fill(0);
+    segment.resize(64 << 10, 0);
+    fs::write(directory.path().join(format!("segments/{TORN}.segment")), segment).unwrap();
+    (directory, ids)
+}
+
+#[test]
+fn a_torn_group_that_nobody_was_told_of_is_no_damage() {
+    let record = footprint_bytes(1_500);
+    for (gone, torn_at) in [(1, record), (1, record + 700), (2, 2 * record)] {
+        let (directory, mut ids) = torn_site(torn_at);
+        ids.remove(gone);
+        for _ in 0..2 {
+            let site = DirectorySite::open(directory.path(), small_options()).unwrap();
+            let found: Vec<_> = site.blobs().map(|blob| blob.unwrap().id).collect();
+            assert_eq!(found, ids, "what is whole stays, also at the second start");
+            site.scan_segment().unwrap();
+            assert_eq!(site.usage().unwrap().dead_bytes, record);
+        }
+        let site = DirectorySite::open(directory.path(), small_options()).unwrap();
+        let doomed = site.blobs().next().unwrap().unwrap();
+        site.delete(doomed.id, &doomed.locator).unwrap();
+        site.scan_segment().unwrap();
+        assert_eq!(site.compaction_candidate(), Some(TORN));
+        assert_eq!(site.relocate(TORN).unwrap().len(), 2);
+        site.drop_segment(TORN).unwrap();
+    }
+}
+
+#[test]
+fn what_is_torn_before_the_last_group_is_damage() {
+    let (directory, ids) = torn_site(700);
+    let site = DirectorySite::open(directory.path(), small_options()).unwrap();
+    assert!(site.blobs().any(|blob| matches!(blob, Err(Error::Damaged { offset: 0, .. }))));
+    assert_eq!(site.blobs().flatten().map(|blob| blob.id).collect::<Vec<_>>(), ids[1..]);
+}
+
+#[test]
+fn a_torn_group_is_repaired_before_its_segment_is_closed() {
+    for operation in [Operation::Write, Operation::SyncFile] {
+        let (directory, _) = torn_site(footprint_bytes(1_500));
+        let plan = crate::FaultPlan::default();
+        // The first of each counts the opening.
+        plan.fail_nth(operation, 2, std::io::ErrorKind::Other);
+        let options = Options { faults: Some(plan), ..small_options() };
+        drop(DirectorySite::open(directory.path(), options).unwrap());
+        let length = fs::metadata(directory.path().join(format!("segments/{TORN}.segment"))).unwrap().len();
+        assert_eq!(length, 64 << 10, "{operation:?}: it must not be closed");
+        let site = DirectorySite::open(directory.path(), small_options()).unwrap();
+        assert_eq!(site.blobs().map(Result::unwrap).count(), 3, "{operation:?}: the next start repairs it");
+    }
+}
+
+#[test]
+fn every_record_tells_where_its_group_begins() {
+    let bench = Bench::new(Options { segment_size_bytes: 4 << 20, ..small_options() });
+    let bodies: Vec<_> = (0..300).map(|n| body(n, 100)).collect();
+    let put: Vec<_> = bench.put_all(&bodies).into_iter().map(Result::unwrap).collect();
+    let bytes = fs::read(segment_path(bench.path(), &put[0].1)).unwrap();
+    let record = usize::try_from(footprint_bytes(100)).unwrap();
+    let mut together = 0;
+    for place in (0..300 * record).step_by(record) {
+        let position = Position { segment: put[0].1.segment_number().unwrap(), offset: place as u64 };
+        let Some(Header::Blob { group: Some(group), .. }) = Header::decode(&bytes[place..], position) else {
+            panic!("no record, or one without a group, at {place}");
+        };
+        assert!(group <= place as u64 && group.is_multiple_of(record as u64));
+        together += usize::from(group < place as u64);
+    }
+    assert!(together > 0, "one group for each is no group");
+}
+
 #[test]
 fn bytes_of_a_record_inside_a_blob_are_not_a_record() {
     let bench = Bench::new(small_options());
@@ -185,4 +283,36 @@ fn opening_repairs_once() {
         drop(DirectorySite::open(crashed.path(), options).unwrap());
         assert_eq!(plan.calls(Operation::Truncate), truncations);
     }
+}
+
+#[test]
+fn a_segment_whose_end_cannot_be_read_keeps_nobody_from_the_others() {
+    let mut bench = Bench::new(small_options());
+    let put: Vec<_> = (0..12).map(|n| bench.put(&body(n, 8_000)).unwrap()).collect();
+    bench.close();
+    for nth in 1..=2 {
+        let plan = crate::FaultPlan::default();
+        plan.fail_nth(Operation::Read, nth, std::io::ErrorKind::Other);
+        let options = Options { faults: Some(plan), ..bench.options.clone() };
+        let site = DirectorySite::open(bench.path(), options).unwrap();
+        for (n, (id, locator)) in put.iter().enumerate() {
+            assert_eq!(read_blob(&site, *id, locator).unwrap(), body(n, 8_000), "read {nth}");
+        }
+        while let Some(number) = site.scan_segment().unwrap() {
+            assert!(put.iter().any(|(_, locator)| locator.segment_number() == Some(number)));
+        }
+        assert_eq!(site.usage().unwrap().uncounted_segments, 1, "the one is left as it is");
+    }
+    // An open one that cannot be walked is neither repaired nor closed.
+    let (directory, ids) = torn_site(footprint_bytes(1_500));
+    let plan = crate::FaultPlan::default();
+    plan.fail_nth(Operation::Read, 2, std::io::ErrorKind::Other);
+    let options = Options { faults: Some(plan), ..small_options() };
+    let site = DirectorySite::open(directory.path(), options).unwrap();
+    let offset = 2 * footprint_bytes(1_500);
+    let locator = Locator::segment(TORN, offset, 1_500);
+    assert_eq!(read_blob(&site, ids[2], &locator).unwrap(), body(2, 1_500));
+    drop(site);
+    let site = DirectorySite::open(directory.path(), small_options()).unwrap();
+    assert_eq!(site.blobs().map(Result::unwrap).count(), 3, "the next start repairs it");
 }

@@ -12,8 +12,8 @@ use tokio::{
 
 use super::{Common, print, runtime};
 use crate::{
-    Administration, FirstStart, Reply, Request, Server, ServerOptions, Settings, Tuning,
-    administration::Place, logging, ready_file::ReadyFile, welcome::Welcome,
+    Administration, FirstStart, Reply, Request, Server, ServerOptions, Settings, administration::Place,
+    logging, ready_file::ReadyFile, welcome::Welcome,
 };
 
 /// Where to listen.
@@ -81,7 +81,7 @@ async fn serve_until_stopped(
 ) -> Result<ExitCode> {
     // Asked for before anything is begun, so that a stop during the start is orderly too.
     let mut stops = Stops::new()?;
-    let (environment, tuning) = (Environment::system(), Tuning::default());
+    let (environment, tuning) = (Environment::system(), settings.tuning());
     let server =
         Server::start(ServerOptions { settings: settings.clone(), first_start, environment, tuning }).await?;
     match first_start {
