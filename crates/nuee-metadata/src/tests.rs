@@ -133,6 +133,23 @@ async fn a_full_disk_fails_a_group_and_nothing_after_it() {
 }
 
 #[tokio::test]
+async fn versions_without_a_counterpart_are_counted_over_many_pages() {
+    let directory = TempDir::new().unwrap();
+    let metadata = open(&directory);
+    let change = |t: &Transaction<'_>| {
+        for n in 0..4_500 {
+            insert(t, &format!("{n:05}"))?;
+        }
+        for key in ["00000", "02000", "04499"] {
+            t.delete_latest(1, &key.parse().unwrap())?;
+        }
+        t.delete_version(8).and(t.delete_version(4_400))
+    };
+    metadata.write(change).await.unwrap();
+    assert_eq!(metadata.read(|s| s.dangling_versions()).unwrap(), (2, 3));
+}
+
+#[tokio::test]
 async fn references_are_counted_beyond_the_first() {
     let directory = TempDir::new().unwrap();
     let metadata = open(&directory);
