@@ -25,6 +25,8 @@ use tokio::runtime::Runtime;
 const DISK_BYTES: u64 = 64 << 20;
 /// What is kept for deletions: see the options of sites and of metadata.
 const RESERVE_BYTES: u64 = 16 << 20;
+/// What somebody else leaves of that reserve, less than many deletions in one commit need.
+const SQUEEZED_BYTES: u64 = 5 << 20;
 /// How often a request is tried again until the reclaimer has given room back, and how long it is waited in between.
 const ATTEMPTS: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -300,23 +302,27 @@ fn full_disks_for_metadata_and_for_blobs() {
     drop(blobs);
 }
 
-/// All clients delete at once when the metadata's disk is full: no group of deletions is too large for the reserve.
+/// All clients delete at once when the metadata's disk is full: no group of deletions is too large for
+/// what is left of the reserve, even if somebody else took most of it.
 #[test]
 fn many_deletions_at_once_on_a_full_disk_for_metadata() {
     let metadata = Disk::mount(None);
     let blobs = Disk::mount(Some(&metadata.at.join("site")));
     let mut bench = Bench::start(&metadata.at);
     metadata.occupy(RESERVE_BYTES + (16 << 20));
-    for round in 0..2 {
+    // The second time, what the first round's deletions freed in the database is all the room that there is.
+    for (round, left_to_delete) in [SQUEEZED_BYTES, RESERVE_BYTES].into_iter().enumerate() {
         let taken = bench.fill_at_once();
         println!("round {round}: {taken} objects of 8 B; {} bytes are free", metadata.free_bytes());
         assert!(taken > 1_000, "the room that deletions left is not used");
+        metadata.occupy(left_to_delete);
         let refused = bench.delete_at_once();
         println!("round {round}: {refused} deletions refused; {} bytes are free", metadata.free_bytes());
         bench.check("deleted at once");
         bench.restart();
         bench.check("deleted at once, started again");
         bench.delete_one_in(1);
+        metadata.occupy(RESERVE_BYTES);
         bench.put_when_there_is_room(8);
     }
     bench.verify();
