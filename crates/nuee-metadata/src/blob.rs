@@ -6,6 +6,10 @@ use nuee_base::{BlobId, Timestamp};
 
 use crate::{Error, Snapshot, Transaction, row::Columns};
 
+/// Reads no row that is not due.
+const DUE_GARBAGE: &str =
+    "SELECT id, blob, locator FROM garbage WHERE not_before <= ?1 ORDER BY not_before, id LIMIT ?2";
+
 /// A blob that nothing references any more, to be deleted from its site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarbageRow {
@@ -32,10 +36,9 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Up to `limit` garbage rows that may be deleted at `now`, the oldest first.
+    /// Up to `limit` garbage rows that may be deleted at `now`, those first that were due first.
     pub fn garbage(&self, now: Timestamp, limit: u32) -> Result<Vec<GarbageRow>, Error> {
-        let sql = "SELECT id, blob, locator FROM garbage WHERE not_before <= ?1 ORDER BY id LIMIT ?2";
-        self.collect(sql, (now.as_micros(), limit), |row| {
+        self.collect(DUE_GARBAGE, (now.as_micros(), limit), |row| {
             let columns = Columns::new("garbage", row);
             Ok(GarbageRow {
                 id: columns.integer(0)?,
@@ -111,5 +114,22 @@ impl Transaction<'_> {
     pub fn put_moved_blob(&self, blob: BlobId, locator: &[u8]) -> Result<(), Error> {
         let sql = "INSERT INTO moved_blobs (blob, locator) VALUES (?1, ?2) ON CONFLICT (blob) DO UPDATE SET locator = ?2";
         self.execute(sql, (blob.to_bytes(), locator)).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Metadata, Options};
+
+    #[test]
+    fn garbage_that_is_not_due_is_not_looked_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let metadata = Metadata::open(&directory.path().join("metadata.db"), Options::default()).unwrap();
+        let sql = format!("EXPLAIN QUERY PLAN {DUE_GARBAGE}");
+        let explain =
+            |snapshot: &Snapshot<'_>| snapshot.collect(&sql, (0, 1), |row| Ok(row.get::<_, String>(3)?));
+        let plan = metadata.read(explain).unwrap();
+        assert_eq!(plan, ["SEARCH garbage USING INDEX garbage_by_time (not_before<?)"]);
     }
 }

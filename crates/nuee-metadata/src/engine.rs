@@ -2,9 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
-    time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
@@ -12,16 +14,23 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Error, Snapshot, Transaction,
-    checkpoint::Checkpointer,
+    ballast::Ballast,
+    checkpoint::{BUSY_TIMEOUT, Checkpointer},
+    log::Log,
     readers::Readers,
-    schema,
-    writer::{Change, Job, Writer},
+    room::Room,
+    schema, settle,
+    writer::{Change, GROUP_LIMIT, Job, Writer},
 };
 
 /// How many changes may wait for the writer before [`Metadata::write`] waits too.
 const QUEUE_LENGTH: usize = 4_096;
 /// Distinct statements of this crate, with room to grow.
 const STATEMENT_CACHE: usize = 128;
+/// The part of the reserve that ballast holds where the disk fills up.
+const BALLAST_SHARE: u64 = 4;
+/// With less free room than this, not even the index of the log can be sure to find its own.
+const LEAST_TO_OPEN_BYTES: u64 = 1 << 20;
 
 /// How the database is opened.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +70,8 @@ pub struct Metadata(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
-    free_space_reserve_bytes: u64,
+    room: Arc<Room>,
+    poisoned: Arc<AtomicBool>,
     readers: Readers,
     threads: Mutex<Option<Threads>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
@@ -76,31 +86,32 @@ impl Metadata {
     /// Opens the database at `path`, creating or upgrading it. All that an earlier process committed, and nothing
     /// else, is there and durable when this returns.
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
+        let room = Arc::new(Room::new(path, options.free_space_reserve_bytes));
+        let mut ballast = Ballast::find(path, options.free_space_reserve_bytes / BALLAST_SHARE);
+        if room.free_bytes().is_some_and(|free| free < LEAST_TO_OPEN_BYTES) {
+            ballast.release();
+        }
         let mut connection = connect(path, false, options)?;
         schema::migrate(&mut connection, path)?;
-        // What an earlier process could not fsync may be in the log and in the page cache only: bring it to the disk
-        // before anything is built on it.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        settle::settle(&connection, path, &mut ballast)?;
         let next_sequence = Snapshot::new(&connection).last_sequence()? + 1;
         let checkpointer = Checkpointer::start(connect(path, false, options)?)?;
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
-        let writer = Writer::new(
-            (connection, path.to_path_buf()),
-            checkpointer.handle(),
-            options.checkpoint_pages,
-            next_sequence,
-        );
+        let store = (Arc::clone(&room), ballast);
+        let log = Log::new(store, checkpointer.handle(), options.checkpoint_pages, GROUP_LIMIT);
+        let poisoned = Arc::new(AtomicBool::new(false));
+        let writer = Writer::new(connection, log, next_sequence, Arc::clone(&poisoned));
         let writer = std::thread::Builder::new()
             .name("metadata-writer".into())
             .spawn(move || writer.run(jobs))
             .map_err(|_| Error::Closed)?;
-        let reader_path = path.to_path_buf();
-        let readers = Readers::new(options.readers, move || connect(&reader_path, true, options));
+        let threads = Threads { writer, checkpointer: checkpointer.thread };
         Ok(Self(Arc::new(Inner {
             path: path.to_path_buf(),
-            free_space_reserve_bytes: options.free_space_reserve_bytes,
-            readers,
-            threads: Mutex::new(Some(Threads { writer, checkpointer: checkpointer.thread })),
+            room,
+            poisoned,
+            readers: readers(path, options),
+            threads: Mutex::new(Some(threads)),
             queue: Mutex::new(Some(queue)),
         })))
     }
@@ -108,12 +119,14 @@ impl Metadata {
     /// Opens an existing database for reading alone, beside whatever process writes to it.
     pub fn open_read_only(path: &Path, options: Options) -> Result<Self, Error> {
         connect(path, true, options)?;
-        let reader_path = path.to_path_buf();
-        let readers = Readers::new(options.readers, move || connect(&reader_path, true, options));
-        let path = path.to_path_buf();
-        let free_space_reserve_bytes = options.free_space_reserve_bytes;
-        let (threads, queue) = (Mutex::new(None), Mutex::new(None));
-        Ok(Self(Arc::new(Inner { path, free_space_reserve_bytes, readers, threads, queue })))
+        Ok(Self(Arc::new(Inner {
+            path: path.to_path_buf(),
+            room: Arc::new(Room::new(path, options.free_space_reserve_bytes)),
+            poisoned: Arc::default(),
+            readers: readers(path, options),
+            threads: Mutex::new(None),
+            queue: Mutex::new(None),
+        })))
     }
 
     /// The database file.
@@ -122,8 +135,26 @@ impl Metadata {
         &self.0.path
     }
 
-    pub(crate) fn free_space_reserve_bytes(&self) -> u64 {
-        self.0.free_space_reserve_bytes
+    /// Whether a write could not be made durable, so that no more are accepted until a restart.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.0.poisoned.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.0.room
+    }
+
+    /// Makes the writer look at the log and the disk, even if nothing is written.
+    pub(crate) fn wake_writer(&self) {
+        let (reply, _) = oneshot::channel();
+        let nothing: Box<dyn Job> = Box::new(Change::new(|_: &Transaction<'_>| Ok::<_, Error>(()), reply));
+        if let Ok(queue) = self.0.queue.lock()
+            && let Some(queue) = &*queue
+        {
+            // A queue that is full wakes the writer without this.
+            let _ = queue.try_send(nothing);
+        }
     }
 
     /// Runs `read` on a reading connection, in this thread. Each statement sees all commits that came before it.
@@ -190,6 +221,11 @@ impl Drop for Inner {
     }
 }
 
+fn readers(path: &Path, options: Options) -> Readers {
+    let path = path.to_path_buf();
+    Readers::new(options.readers, move || connect(&path, true, options))
+}
+
 /// A connection with our settings. `FULL` fsyncs the log at each commit; checkpoints are ours to make.
 fn connect(path: &Path, read_only: bool, options: Options) -> Result<Connection, Error> {
     let access = if read_only {
@@ -198,7 +234,7 @@ fn connect(path: &Path, read_only: bool, options: Options) -> Result<Connection,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
     };
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     // Without this, each change of a bound value of an indexed column plans the statement anew.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use nuee_base::ErrorKind;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_SHMSIZE};
 
 /// A failure of the metadata store. Cheap to clone, since one failed commit answers everybody in its group.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,12 +52,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk had no room. The index of the log says so in its own way: it is memory that stands in a file,
+    /// and holds nothing that must be durable.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::Sqlite(error) => {
+                let extended = error.sqlite_error().map(|error| error.extended_code);
+                error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+                    || extended == Some(SQLITE_IOERR_SHMSIZE)
+            }
+            _ => false,
+        }
+    }
+
     /// What a caller can do about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::Sqlite(_) if self.is_full() => ErrorKind::LimitExceeded,
             Self::Sqlite(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::DiskFull) => ErrorKind::LimitExceeded,
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
                 Some(ErrorCode::DatabaseBusy | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
                     ErrorKind::Unavailable

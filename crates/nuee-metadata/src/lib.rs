@@ -11,6 +11,7 @@
 //! SQLite is visible here only. A second engine (PostgreSQL) will be a second adapter behind the same public types;
 //! there is no trait before there are two.
 
+mod ballast;
 mod blob;
 mod bucket;
 mod cache;
@@ -18,6 +19,7 @@ mod checkpoint;
 mod engine;
 mod error;
 mod journal;
+mod log;
 mod organisation;
 mod platform;
 mod project;
@@ -26,6 +28,7 @@ mod room;
 mod row;
 mod schema;
 mod service_account;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -54,6 +54,7 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE garbage (
         id INTEGER PRIMARY KEY, not_before INTEGER NOT NULL, blob BLOB NOT NULL, locator BLOB NOT NULL
     ) STRICT;
+    CREATE INDEX garbage_by_time ON garbage (not_before);
     CREATE TABLE pending_blobs (blob BLOB PRIMARY KEY, started_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE moved_blobs (blob BLOB PRIMARY KEY, locator BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE usage (
@@ -67,12 +68,16 @@ const MIGRATIONS: [&str; 1] = ["
 /// Creates or upgrades the tables of the database at `path`, in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let transaction = connection.transaction()?;
-    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     if done > MIGRATIONS.len() {
         return Err(Error::TooNew { path: path.to_path_buf(), found, known });
     }
+    if done == MIGRATIONS.len() {
+        // A disk that is full takes no write, and none is needed.
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
     for migration in &MIGRATIONS[done..] {
         transaction.execute_batch(migration)?;
     }

@@ -1,6 +1,6 @@
 //! The promises of the store: durable groups, isolated failures, snapshots, reopening.
 
-use nuee_base::{ObjectKey, OrganisationId, Timestamp, UploadId};
+use nuee_base::{ErrorKind, ObjectKey, OrganisationId, Timestamp, UploadId};
 use tempfile::TempDir;
 
 use crate::{Error, ListedRow, Metadata, Options, PartRow, Transaction, Usage, VersionRow};
@@ -85,6 +85,68 @@ async fn a_key_has_one_latest_version_and_listing_is_in_byte_order() {
         (0, 1),
         "the first version of a is left over"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_fails_a_group_and_nothing_after_it() {
+    let directory = TempDir::new().unwrap();
+    let metadata = open(&directory);
+    metadata.write(|t| insert(t, "first")).await.unwrap();
+    let limit = |pages: u32| {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        metadata.write(move |t| t.collect(&sql, (), |_| Ok(())).map(drop))
+    };
+    // To SQLite, this is the same as a disk that takes no more.
+    limit(60).await.unwrap();
+    let write = |n: u32| {
+        let metadata = metadata.clone();
+        tokio::spawn(async move {
+            let key = format!("{n:04}{}", "x".repeat(1_000));
+            (key.clone(), metadata.write(move |t| insert(t, &key)).await)
+        })
+    };
+    let writes: Vec<_> = (0..400).map(write).collect();
+    let (mut done, mut refused) = (vec!["first".to_owned()], 0);
+    for write in writes {
+        match write.await.unwrap() {
+            (key, Ok(_)) => done.push(key),
+            (_, Err(error)) => {
+                assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && !metadata.is_poisoned());
+    let swallow = |t: &Transaction<'_>| {
+        while insert(t, &"y".repeat(1_000)).is_ok() {}
+        assert!(insert(t, "z").is_err(), "a statement after the transaction was lost");
+        Ok::<_, Error>(())
+    };
+    assert!(metadata.write(swallow).await.is_err(), "what was taken back was acknowledged");
+    done.sort();
+    assert_eq!(keys(&metadata, "", "", 1_000), done);
+    limit(1_000_000).await.unwrap();
+    let next = metadata.write(|t| insert(t, "last")).await.unwrap();
+    assert_eq!(usize::try_from(next).unwrap(), done.len() + 1, "numbers have no gap");
+    drop(metadata);
+    assert_eq!(keys(&open(&directory), "", "", 1_000).len(), done.len() + 1);
+}
+
+#[tokio::test]
+async fn versions_without_a_counterpart_are_counted_over_many_pages() {
+    let directory = TempDir::new().unwrap();
+    let metadata = open(&directory);
+    let change = |t: &Transaction<'_>| {
+        for n in 0..4_500 {
+            insert(t, &format!("{n:05}"))?;
+        }
+        for key in ["00000", "02000", "04499"] {
+            t.delete_latest(1, &key.parse().unwrap())?;
+        }
+        t.delete_version(8).and(t.delete_version(4_400))
+    };
+    metadata.write(change).await.unwrap();
+    assert_eq!(metadata.read(|s| s.dangling_versions()).unwrap(), (2, 3));
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What a read sees and what a write can do. The operations stand in the module of the noun that they are about.
 
-use std::{cell::Cell, ops::Deref};
+use std::{
+    cell::{Cell, OnceCell},
+    ops::Deref,
+};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
@@ -9,15 +12,28 @@ use crate::Error;
 /// A view of the database for reading.
 pub struct Snapshot<'c> {
     connection: &'c Connection,
+    /// Of a transaction: the failure after which SQLite took the whole transaction back.
+    lost: Option<&'c OnceCell<Error>>,
 }
 
 impl<'c> Snapshot<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { connection }
+        Self { connection, lost: None }
     }
 
     pub(crate) fn prepare(&self, sql: &str) -> Result<CachedStatement<'c>, Error> {
-        Ok(self.connection.prepare_cached(sql)?)
+        self.connection.prepare_cached(sql).map_err(|error| self.failed(error))
+    }
+
+    /// What a statement failed with; noted if it cost the transaction.
+    pub(crate) fn failed(&self, error: rusqlite::Error) -> Error {
+        let error = Error::from(error);
+        if let Some(lost) = self.lost
+            && self.connection.is_autocommit()
+        {
+            lost.get_or_init(|| error.clone());
+        }
+        error
     }
 
     /// The only row of a query, if there is one.
@@ -28,7 +44,8 @@ impl<'c> Snapshot<'c> {
         convert: impl FnOnce(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut statement = self.prepare(sql)?;
-        statement.query_row(params, |row| Ok(convert(row))).optional()?.transpose()
+        let found = statement.query_row(params, |row| Ok(convert(row))).optional();
+        found.map_err(|error| self.failed(error))?.transpose()
     }
 
     /// All rows of a query.
@@ -39,9 +56,9 @@ impl<'c> Snapshot<'c> {
         mut convert: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut statement = self.prepare(sql)?;
-        let mut rows = statement.query(params)?;
+        let mut rows = statement.query(params).map_err(|error| self.failed(error))?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+        while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
             found.push(convert(row)?);
         }
         Ok(found)
@@ -55,13 +72,22 @@ pub struct Transaction<'c> {
 }
 
 impl<'c> Transaction<'c> {
-    pub(crate) fn new(connection: &'c Connection, next_sequence: &'c Cell<i64>) -> Self {
-        Self { snapshot: Snapshot::new(connection), next_sequence }
+    /// `lost` is where the failure goes after which SQLite took the whole transaction back.
+    pub(crate) fn new(
+        connection: &'c Connection,
+        next_sequence: &'c Cell<i64>,
+        lost: &'c OnceCell<Error>,
+    ) -> Self {
+        Self { snapshot: Snapshot { connection, lost: Some(lost) }, next_sequence }
     }
 
     /// Runs a statement; gives the number of rows that it changed.
     pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, Error> {
-        Ok(self.prepare(sql)?.execute(params)?)
+        if self.connection.is_autocommit() {
+            // The transaction is gone: the statement would be committed by itself.
+            return Err(self.lost.and_then(OnceCell::get).cloned().unwrap_or(Error::Poisoned));
+        }
+        self.prepare(sql)?.execute(params).map_err(|error| self.failed(error))
     }
 
     /// The sequence number that the next [`Transaction::append_leaf`] takes. A version that the leaf records has the

@@ -5,6 +5,9 @@ use rusqlite::Row;
 
 use crate::{Error, Mac, Snapshot, Transaction, row::Columns};
 
+/// How many rows one statement of [`Snapshot::dangling_versions`] looks at.
+const DANGLING_PAGE: u32 = 2_000;
+
 /// A version of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionRow {
@@ -97,8 +100,8 @@ impl Snapshot<'_> {
             Some(end) => statement.query((bucket, start, end)),
             None => statement.query((bucket, start)),
         }
-        .map_err(Error::from)?;
-        while let Some(row) = rows.next().map_err(Error::from)? {
+        .map_err(|error| self.failed(error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
             if !each(lend(row)?)? {
                 break;
             }
@@ -119,14 +122,40 @@ impl Snapshot<'_> {
     }
 
     /// How many keys of `latest` point to a version that does not exist, and how many versions nothing points to.
+    ///
+    /// A statement looks at some thousand rows, so that no long read keeps the log from being emptied. What is written
+    /// meanwhile is never taken for damage: each row is held against its counterpart in one statement.
     pub fn dangling_versions(&self) -> Result<(i64, i64), Error> {
-        let count = |sql| {
-            Ok::<_, Error>(self.find(sql, (), |row| Columns::new("latest", row).integer(0))?.unwrap_or(0))
-        };
-        let pointers = "SELECT COUNT(*) FROM latest AS l WHERE NOT EXISTS
-            (SELECT 1 FROM versions AS v WHERE v.id = l.version AND v.bucket = l.bucket AND v.key = l.key)";
-        let versions = "SELECT (SELECT COUNT(*) FROM versions) - (SELECT COUNT(*) FROM latest)";
-        Ok((count(pointers)?, count(versions)?))
+        let mut pointers = 0;
+        let (mut bucket, mut key) = (i64::MIN, Vec::new());
+        loop {
+            let sql = "SELECT l.bucket, l.key, NOT EXISTS (SELECT 1 FROM versions AS v
+                WHERE v.id = l.version AND v.bucket = l.bucket AND v.key = l.key)
+                FROM latest AS l WHERE (l.bucket, l.key) > (?1, ?2) ORDER BY l.bucket, l.key LIMIT ?3";
+            let page = self.collect(sql, (bucket, &key, DANGLING_PAGE), |row| {
+                let columns = Columns::new("latest", row);
+                Ok((columns.integer(0)?, columns.blob(1)?, columns.integer(2)?))
+            })?;
+            pointers += page.iter().map(|row| row.2).sum::<i64>();
+            let Some(last) = page.into_iter().next_back() else { break };
+            (bucket, key) = (last.0, last.1);
+        }
+        Ok((pointers, self.unpointed_versions()?))
+    }
+
+    fn unpointed_versions(&self) -> Result<i64, Error> {
+        let sql =
+            "SELECT MAX(id), SUM(dangles) FROM (SELECT v.id AS id, NOT EXISTS (SELECT 1 FROM latest AS l
+            WHERE l.bucket = v.bucket AND l.key = v.key AND l.version = v.id) AS dangles
+            FROM versions AS v WHERE v.id > ?1 ORDER BY v.id LIMIT ?2) HAVING COUNT(*) > 0";
+        let (mut after, mut found) = (i64::MIN, 0);
+        while let Some((last, dangling)) = self.find(sql, (after, DANGLING_PAGE), |row| {
+            let columns = Columns::new("versions", row);
+            Ok((columns.integer(0)?, columns.integer(1)?))
+        })? {
+            (after, found) = (last, found + dangling);
+        }
+        Ok(found)
     }
 }
 

@@ -2,27 +2,26 @@
 //!
 //! A group is whatever waits when the writer is free, so a lone writer waits for nobody, and many writers share the
 //! cost of the disk. Each change runs in its own savepoint. If the commit fails, every change of the group fails; if it
-//! failed in a way after which the disk cannot be believed, the writer refuses all that follows.
+//! failed in a way after which the disk cannot be believed, the writer refuses all that follows. A full disk is no such
+//! way: the group is refused, and what follows may be a deletion that fits. The less room is left, the smaller groups
+//! are, so that few changes share a refusal.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
 
-use rusqlite::{Connection, ErrorCode, hooks::Wal};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Error, Transaction, checkpoint::CheckpointHandle, room};
+use crate::{Error, Transaction, log::Log};
 
 /// The most changes that one commit carries.
-const GROUP_LIMIT: usize = 512;
-/// How far past the checkpoint threshold the log may grow before the writer itself restarts it.
-const RESTART_FACTOR: u32 = 3;
+pub(crate) const GROUP_LIMIT: usize = 512;
 
 /// A change that waits for the writer.
 pub(crate) trait Job: Send {
@@ -74,78 +73,63 @@ where
 /// The writer's state; lives on its thread.
 pub(crate) struct Writer {
     connection: Connection,
-    path: PathBuf,
-    checkpoint: CheckpointHandle,
-    checkpoint_pages: u32,
+    log: Log,
     next_sequence: Cell<i64>,
-    /// Pages in the write-ahead log after the last commit.
-    log_pages: Arc<AtomicU32>,
-    poisoned: bool,
+    poisoned: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub(crate) fn new(
-        (connection, path): (Connection, PathBuf),
-        checkpoint: CheckpointHandle,
-        checkpoint_pages: u32,
+        connection: Connection,
+        log: Log,
         next_sequence: i64,
+        poisoned: Arc<AtomicBool>,
     ) -> Self {
-        Self {
-            connection,
-            path,
-            checkpoint,
-            checkpoint_pages,
-            next_sequence: Cell::new(next_sequence),
-            log_pages: Arc::default(),
-            poisoned: false,
-        }
+        Self { connection, log, next_sequence: Cell::new(next_sequence), poisoned }
     }
 
     /// Commits groups until every sender is gone, then empties the log.
     pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-        let log_pages = Arc::clone(&self.log_pages);
-        let hooked = self.connection.wal_hook(Some(move |_: &mut Wal, pages| {
-            log_pages.store(u32::try_from(pages).unwrap_or(0), Relaxed);
-            Ok(())
-        }));
-        if let Err(error) = hooked {
-            tracing::warn!(%error, "the write-ahead log is not watched, and is emptied at the next start only");
-        }
+        self.log.watch(&mut self.connection);
         let mut group = Vec::with_capacity(GROUP_LIMIT);
-        while jobs.blocking_recv_many(&mut group, GROUP_LIMIT) > 0 {
+        while jobs.blocking_recv_many(&mut group, self.log.group_limit()) > 0 {
             let committed = self.commit(&mut group);
+            let full = committed.as_ref().is_err_and(Error::is_full);
             for job in group.drain(..) {
                 job.finish(committed.clone());
             }
-            self.keep_log_short();
+            self.log.keep_short(&self.connection, full);
         }
-        drop(self.checkpoint);
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-            tracing::warn!(%error, "the write-ahead log was not emptied; the next start reads it");
-        }
+        self.log.finish(&self.connection);
     }
 
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Error> {
-        if self.poisoned {
+        if self.poisoned.load(Relaxed) {
             return Err(Error::Poisoned);
         }
         let first_sequence = self.next_sequence.get();
-        let result = self.apply(group);
-        if let Err(error) = &result {
-            self.next_sequence.set(first_sequence);
-            self.poisoned = !self.undo() || cannot_be_believed(error);
-            tracing::error!(%error, poisoned = self.poisoned, changes = group.len(), "a metadata commit failed");
-        }
-        result
+        let Err(error) = self.apply(group) else { return Ok(()) };
+        self.next_sequence.set(first_sequence);
+        let poisoned = !self.undo() || cannot_be_believed(&error);
+        self.poisoned.store(poisoned, Relaxed);
+        tracing::error!(%error, poisoned, changes = group.len(), "a metadata commit failed");
+        Err(if error.is_full() { self.log.room().full() } else { error })
     }
 
     fn apply(&self, group: &mut [Box<dyn Job>]) -> Result<(), Error> {
         let run = |sql| self.connection.prepare_cached(sql)?.execute([]);
+        let lost = OnceCell::new();
         run("BEGIN IMMEDIATE")?;
         for job in group {
             let sequence = self.next_sequence.get();
             run("SAVEPOINT change")?;
-            if !job.apply(&Transaction::new(&self.connection, &self.next_sequence)) {
+            let keep = job.apply(&Transaction::new(&self.connection, &self.next_sequence, &lost));
+            if self.connection.is_autocommit() {
+                // A full disk, and some failures, make SQLite take back the whole transaction, with what others in the
+                // group had changed.
+                return Err(lost.into_inner().unwrap_or(Error::Poisoned));
+            }
+            if !keep {
                 run("ROLLBACK TO change")?;
                 self.next_sequence.set(sequence);
             }
@@ -159,34 +143,15 @@ impl Writer {
     fn undo(&self) -> bool {
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }
-
-    /// Asks for a checkpoint when one is due. The checkpointer copies pages while this thread goes on writing, and so
-    /// never sees the end of the log under load: once the log is long, this thread copies the rest and starts it anew.
-    /// On a disk that is nearly full it does so sooner, and gives the log's room back.
-    fn keep_log_short(&self) {
-        let pages = self.log_pages.load(Relaxed);
-        if room::is_short_for(pages, &self.path) {
-            if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-                tracing::warn!(%error, "the disk is nearly full, and the write-ahead log could not be emptied yet");
-            }
-            self.log_pages.store(0, Relaxed);
-        } else if pages >= self.checkpoint_pages.saturating_mul(RESTART_FACTOR) && self.checkpoint.is_idle() {
-            if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())) {
-                tracing::warn!(%error, "the write-ahead log could not be restarted yet");
-            }
-            self.log_pages.store(0, Relaxed);
-        } else if pages >= self.checkpoint_pages {
-            self.checkpoint.ask();
-        }
-    }
 }
 
 /// After these failures, what the page cache holds and what the disk holds may differ, and no later `fsync` would tell.
 fn cannot_be_believed(error: &Error) -> bool {
     match error {
-        Error::Sqlite(error) => {
-            !matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy))
+        Error::Sqlite(sqlite) => {
+            !error.is_full() && sqlite.sqlite_error_code() != Some(ErrorCode::DatabaseBusy)
         }
+        Error::Poisoned => true,
         _ => false,
     }
 }

@@ -22,6 +22,8 @@ use crate::{
 const NO_LOCATOR: &[u8] = &[];
 /// Rows that one transaction touches.
 const BATCH: u32 = 200;
+/// Blobs that are deleted between two syncs of what was deleted.
+const DELETIONS: u32 = 1_000;
 /// How long the reclaimer rests when it finds nothing to do.
 const REST: Duration = Duration::from_secs(2);
 /// How long it rests between two segments that it counts.
@@ -142,18 +144,20 @@ impl Store {
                     .inspect_err(|error| tracing::warn!(%error, blob = %row.blob, "a blob was not deleted"))
                     .is_ok()
             });
+            // Their rows may go when they cannot come back.
+            store.0.site.sync_deletions()?;
             Ok((deleted, failed))
         })
         .await?;
-        let count = deleted.len();
-        let later = self.0.environment.now().saturating_add(RETRY);
-        let forget = move |transaction: &Transaction<'_>| {
-            deleted.iter().try_for_each(|row: &GarbageRow| transaction.delete_garbage(row))?;
-            // Those that fail must not keep the others waiting.
-            failed.iter().try_for_each(|row| transaction.postpone_garbage(row.id, later))
-        };
-        self.0.metadata.write(forget).await?;
-        Ok(count)
+        for batch in deleted.chunks(BATCH as usize) {
+            let batch = batch.to_vec();
+            let forget = move |transaction: &Transaction<'_>| {
+                batch.iter().try_for_each(|row| transaction.delete_garbage(row))
+            };
+            self.0.metadata.write(forget).await?;
+        }
+        self.postpone(failed).await?;
+        Ok(deleted.len())
     }
 
     /// What may be deleted now. The parts that somebody reads are put off.
@@ -161,20 +165,29 @@ impl Store {
         let now = self.0.environment.now();
         let metadata = self.0.metadata.clone();
         let rows =
-            blocking(&self.0.listing, move || Ok(metadata.read(|snapshot| snapshot.garbage(now, BATCH))?))
-                .await?;
+            blocking(
+                &self.0.listing,
+                move || Ok(metadata.read(|snapshot| snapshot.garbage(now, DELETIONS))?),
+            )
+            .await?;
         let is_read = |row: &GarbageRow| {
             PartsOwner::from_bytes(&row.locator).is_some() && self.0.leases.is_held(row.blob.to_bytes())
         };
         let (read, due): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_read);
-        if !read.is_empty() {
-            let later = now.saturating_add(RETRY);
-            let put_off = move |transaction: &Transaction<'_>| {
-                read.iter().try_for_each(|row| transaction.postpone_garbage(row.id, later))
-            };
-            self.0.metadata.write(put_off).await?;
-        }
+        self.postpone(read).await?;
         Ok(due)
+    }
+
+    /// Puts off what cannot be deleted now, so that it does not keep the rest waiting.
+    async fn postpone(&self, rows: Vec<GarbageRow>) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let later = self.0.environment.now().saturating_add(RETRY);
+        let put_off = move |transaction: &Transaction<'_>| {
+            rows.iter().try_for_each(|row| transaction.postpone_garbage(row.id, later))
+        };
+        Ok(self.0.metadata.write(put_off).await?)
     }
 
     /// Makes each part of an upload garbage of its own, some in each transaction.
@@ -232,7 +245,11 @@ impl Store {
             self.delete_earlier_copies(segment, earlier).await?;
         }
         let site = self.0.site.clone();
-        blocking(&self.0.blocking, move || Ok(site.drop_segment(segment)?)).await?;
+        blocking(&self.0.blocking, move || {
+            site.drop_segment(segment)?;
+            Ok(site.sync_deletions()?)
+        })
+        .await?;
         Ok(moves.len())
     }
 

@@ -83,6 +83,11 @@ fn metadata(platform: &Platform) -> Check {
     let file = metadata_file(platform.data_directory());
     let read = crate::custody::instance(platform.metadata()).and_then(|found| {
         anyhow::ensure!(file.exists(), "{} is gone", file.display());
+        anyhow::ensure!(
+            !platform.metadata().is_poisoned(),
+            "a write to {} failed, and no more are accepted: check the disk, then restart nuee",
+            file.display()
+        );
         found.context("the metadata has lost its instance id")
     });
     check("metadata", read.map(|_| String::new()))

@@ -4,10 +4,11 @@
 //! Mounting needs root.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
@@ -24,9 +25,13 @@ use tokio::runtime::Runtime;
 const DISK_BYTES: u64 = 64 << 20;
 /// What is kept for deletions: see the options of sites and of metadata.
 const RESERVE_BYTES: u64 = 16 << 20;
+/// What somebody else leaves of that reserve, less than many deletions in one commit need.
+const SQUEEZED_BYTES: u64 = 5 << 20;
 /// How often a request is tried again until the reclaimer has given room back, and how long it is waited in between.
 const ATTEMPTS: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
+/// How many clients work at once, where many do.
+const CLIENTS: u64 = 64;
 
 /// A file system in a file.
 struct Disk {
@@ -142,6 +147,52 @@ impl Bench {
         taken
     }
 
+    /// Puts small objects from many clients, each until it is refused once.
+    fn fill_at_once(&mut self) -> usize {
+        let server = self.server.as_ref().unwrap();
+        let first = self.written;
+        let fill = |number: u64| {
+            let (mut client, mut kept) = (server.client(Place::Schools), Vec::new());
+            for index in 0..10_000 {
+                let content = (first + number * 10_000 + index).to_le_bytes();
+                // Names without order, so that each is on a page of its own.
+                let path = format!("/bucket/{}", sha256(&content));
+                let answer = client.put(&path, content).unwrap();
+                if answer.status != 200 {
+                    assert_eq!(answer.status, 503, "{}", answer.text());
+                    break;
+                }
+                kept.push((path, sha256(&content)));
+            }
+            kept
+        };
+        let taken: Vec<_> = at_once(CLIENTS, &fill).into_iter().flatten().collect();
+        self.written += CLIENTS * 10_000;
+        let count = taken.len();
+        self.kept.extend(taken);
+        count
+    }
+
+    /// Deletes everything from many clients, a thousand at a time; gives how many deletions were refused.
+    fn delete_at_once(&mut self) -> usize {
+        let server = self.server.as_ref().unwrap();
+        let paths: Vec<_> = self.kept.keys().cloned().collect();
+        let pages: Vec<_> = paths.chunks(paths.len().div_ceil(CLIENTS as usize).min(1_000)).collect();
+        let delete = |number: u64| {
+            let (mut client, mut refused) = (server.client(Place::Schools), Vec::new());
+            for page in pages.iter().skip(number as usize).step_by(CLIENTS as usize) {
+                let answer = client.send(deletion(page)).unwrap();
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                refused.extend(answer.elements("Key"));
+            }
+            refused
+        };
+        let refused = at_once(CLIENTS, &delete).into_iter().flatten();
+        let refused: BTreeSet<_> = refused.map(|key| format!("/bucket/{key}")).collect();
+        self.kept.retain(|path, _| refused.contains(path));
+        refused.len()
+    }
+
     /// All that was acknowledged, and nothing else, is there.
     fn check(&mut self, moment: &str) {
         let mut listed = self.client.list("/bucket").unwrap();
@@ -187,6 +238,22 @@ impl Bench {
     }
 }
 
+/// Runs `work` on so many threads at once.
+fn at_once<T: Send>(count: u64, work: &(impl Fn(u64) -> T + Sync)) -> Vec<T> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+/// A request that deletes the objects of these paths, and tells of refusals only.
+fn deletion(paths: &[String]) -> Draft {
+    let key = |path: &String| format!("<Object><Key>{}</Key></Object>", &path["/bucket/".len()..]);
+    let objects: String = paths.iter().map(key).collect();
+    let document = format!("<Delete><Quiet>true</Quiet>{objects}</Delete>");
+    Draft::with_body(Method::POST, "/bucket", document).query("delete", "")
+}
+
 /// Fills in every way, and recovers.
 fn fill_and_recover(bench: &mut Bench, disk: &Disk) {
     for round in 0..2 {
@@ -228,6 +295,36 @@ fn full_disks_for_metadata_and_for_blobs() {
     let taken = bench.fill(8);
     println!("{taken} objects of 8 B more; {} bytes of the metadata's disk are free", metadata.free_bytes());
     bench.delete_one_in(3);
+    // What the deletions freed in the database is room, although its file has not become shorter.
+    bench.put_when_there_is_room(8);
+    bench.verify();
+    drop(bench);
+    drop(blobs);
+}
+
+/// All clients delete at once when the metadata's disk is full: no group of deletions is too large for
+/// what is left of the reserve, even if somebody else took most of it.
+#[test]
+fn many_deletions_at_once_on_a_full_disk_for_metadata() {
+    let metadata = Disk::mount(None);
+    let blobs = Disk::mount(Some(&metadata.at.join("site")));
+    let mut bench = Bench::start(&metadata.at);
+    metadata.occupy(RESERVE_BYTES + (16 << 20));
+    // The second time, what the first round's deletions freed in the database is all the room that there is.
+    for (round, left_to_delete) in [SQUEEZED_BYTES, RESERVE_BYTES].into_iter().enumerate() {
+        let taken = bench.fill_at_once();
+        println!("round {round}: {taken} objects of 8 B; {} bytes are free", metadata.free_bytes());
+        assert!(taken > 1_000, "the room that deletions left is not used");
+        metadata.occupy(left_to_delete);
+        let refused = bench.delete_at_once();
+        println!("round {round}: {refused} deletions refused; {} bytes are free", metadata.free_bytes());
+        bench.check("deleted at once");
+        bench.restart();
+        bench.check("deleted at once, started again");
+        bench.delete_one_in(1);
+        metadata.occupy(RESERVE_BYTES);
+        bench.put_when_there_is_room(8);
+    }
     bench.verify();
     drop(bench);
     drop(blobs);
@@ -244,16 +341,10 @@ fn small_objects_alone_fill_a_disk() {
     bench.check("full");
     bench.restart();
     bench.check("full, started again");
-    let deletion = |keys: &[String]| {
-        let objects: String = keys.iter().map(|key| format!("<Object><Key>{key}</Key></Object>")).collect();
-        let draft = Draft::with_body(Method::POST, "/bucket", format!("<Delete>{objects}</Delete>"));
-        draft.query("delete", "")
-    };
     // All at once: what deletions need on the disk comes from the reserve.
     let paths: Vec<_> = bench.kept.keys().cloned().collect();
     for page in paths.chunks(1_000) {
-        let keys: Vec<_> = page.iter().map(|path| path["/bucket/".len()..].to_owned()).collect();
-        let answer = bench.client.send(deletion(&keys)).unwrap();
+        let answer = bench.client.send(deletion(page)).unwrap();
         assert_eq!((answer.status, answer.elements("Code").len()), (200, 0), "{}", answer.text());
     }
     bench.kept.clear();

@@ -1,14 +1,15 @@
 //! Disks that fail at any call: an object that was acknowledged is there, afterwards and after a new start, and once the
 //! disk is well the server is too.
 //!
-//! Faults are put into the site's n-th call of each kind, under uploads that go to segments, to files, and in parts.
+//! Faults are put into the site's n-th call of each kind, under uploads that go to segments, to files, and in parts; and
+//! by strace into the calls that SQLite makes.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt};
 
 use nuee::Tuning;
 use nuee_access::{Action, Resource};
 use nuee_sites::{FaultPlan, Operation};
-use nuee_testkit::{Answer, Client, Place, TestServer, signer::sha256};
+use nuee_testkit::{Answer, Client, Place, Program, Running, TestServer, Wire, signer::sha256};
 use tokio::runtime::Runtime;
 
 const SMALL: usize = 3_000;
@@ -168,4 +169,151 @@ fn a_disk_that_fails_for_a_while_is_used_again() {
     bench.restart();
     bench.check("started again");
     bench.verify();
+}
+
+/// The program, started so that calls on the files of metadata fail.
+struct Traced {
+    /// Holds the script that the program is started by.
+    _directory: tempfile::TempDir,
+    script: std::path::PathBuf,
+    program: Program,
+    key: (String, String),
+    /// What each object may be: as it was acknowledged last, and as later uploads that were refused would have made it.
+    possible: BTreeMap<String, Vec<Option<String>>>,
+    written: u64,
+}
+
+/// What a round under faults came to.
+#[derive(Default)]
+struct Round {
+    refused: usize,
+    last_refused: bool,
+    unready: bool,
+}
+
+impl Traced {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("nuee");
+        let program = Program::new(&script, &[]).unwrap();
+        let key = (String::new(), String::new());
+        let mut traced =
+            Self { _directory: directory, script, program, key, possible: BTreeMap::new(), written: 0 };
+        let running = traced.up(None).unwrap();
+        let (id, secret) = running.key().unwrap();
+        traced.key = (id.to_owned(), secret.to_owned());
+        assert_eq!(traced.client(&running).put("/bucket", "").unwrap().status, 200);
+        traced
+    }
+
+    /// Starts the program; what `fault` names fails.
+    fn up(&self, fault: Option<&str>) -> anyhow::Result<Running> {
+        let binary = env!("CARGO_BIN_EXE_nuee-under-test");
+        let mut traced = String::new();
+        if let Some(fault) = fault {
+            let data = self.program.data();
+            let files =
+                ["", "-wal", "-shm"].map(|end| format!("-P '{}/metadata.sqlite{end}' ", data.display()));
+            // The tracer is the grandchild, so that what is killed is the program itself.
+            traced =
+                format!("strace -D -f -qq -o '{}' {} -e {fault} ", self.trace().display(), files.concat());
+        }
+        fs::write(&self.script, format!("#!/bin/sh\nexec {traced}'{binary}' \"$@\"\n")).unwrap();
+        fs::set_permissions(&self.script, fs::Permissions::from_mode(0o700)).unwrap();
+        // One that was killed leaves it.
+        let _ = fs::remove_file(self.program.path("ready"));
+        self.program.up()
+    }
+
+    fn trace(&self) -> std::path::PathBuf {
+        self.program.path("trace")
+    }
+
+    fn client(&self, running: &Running) -> Client {
+        Client::new(running.address(), &self.key.0, &self.key.1)
+    }
+
+    /// Uploads and deletes, new objects and old ones.
+    fn load(&mut self, running: &Running) -> Round {
+        let (mut client, mut round) = (self.client(running), Round::default());
+        for index in 0..24 {
+            self.written += 1;
+            let name = if index % 2 == 0 { self.written } else { index };
+            let (path, content) = (format!("/bucket/{name}"), self.written.to_le_bytes());
+            let (answer, after) = if index % 6 == 5 {
+                (client.delete(&path).unwrap(), None)
+            } else {
+                (client.put(&path, content).unwrap(), Some(sha256(&content)))
+            };
+            round.last_refused = !matches!(answer.status, 200 | 204);
+            let possible = self.possible.entry(path).or_insert_with(|| vec![None]);
+            if round.last_refused {
+                assert!(matches!(answer.status, 500 | 503), "{}: {}", answer.status, answer.text());
+                round.refused += 1;
+            } else {
+                possible.clear();
+            }
+            possible.push(after);
+        }
+        round.unready = !self.is_ready();
+        round
+    }
+
+    fn is_ready(&self) -> bool {
+        let told: serde_json::Value =
+            serde_json::from_slice(&fs::read(self.program.path("ready")).unwrap()).unwrap();
+        let address = told["admin"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+        let mut wire = Wire::open(address).unwrap();
+        wire.write(format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
+        wire.read(false).unwrap().status == 200
+    }
+
+    /// Each object is what it may be.
+    fn check(&self, running: &Running, moment: &str) {
+        let mut client = self.client(running);
+        for (path, possible) in &self.possible {
+            let answer = client.get(path).unwrap();
+            assert!(matches!(answer.status, 200 | 404), "{moment}: {path}: {}", answer.text());
+            let found = (answer.status == 200).then(|| sha256(&answer.body));
+            assert!(possible.contains(&found), "{moment}: {path} is lost or altered: {}", answer.status);
+        }
+    }
+}
+
+/// Calls on the files of metadata, and which of them fail, counted in each thread: once, or from then on.
+const METADATA_FAULTS: [(&str, &[&str]); 3] = [
+    ("fdatasync,fsync", &["1", "2", "3", "4", "6+", "9", "13", "21+"]),
+    ("write,pwrite64", &["1", "2", "4", "8", "16+", "32", "64", "128+"]),
+    ("ftruncate,fallocate", &["1", "2+"]),
+];
+
+#[test]
+fn a_failing_disk_of_metadata_loses_nothing_acknowledged() {
+    let mut traced = Traced::start();
+    for (calls, numbers) in METADATA_FAULTS {
+        let (mut refused, mut unstarted, mut injected) = (0, 0, 0);
+        for number in numbers {
+            let moment = format!("{calls}, number {number}");
+            match traced.up(Some(&format!("inject={calls}:error=EIO:when={number}"))) {
+                Ok(running) => {
+                    let round = traced.load(&running);
+                    traced.check(&running, &moment);
+                    assert_eq!(round.unready, round.last_refused, "{moment}: health tells what writes meet");
+                    refused += round.refused;
+                }
+                // It may well say that it cannot begin.
+                Err(_) => unstarted += 1,
+            }
+            injected += fs::read_to_string(traced.trace()).unwrap_or_default().matches("(INJECTED)").count();
+            let running = traced.up(None).unwrap();
+            traced.check(&running, &format!("{moment}, started again"));
+            assert_eq!(traced.load(&running).refused, 0, "{moment}: the server does not recover");
+            traced.check(&running, &format!("{moment}, recovered"));
+            // Killed, so that the next start finds a log.
+        }
+        println!("{calls}: {injected} failed, {refused} writes were refused, {unstarted} starts failed");
+        assert!(injected > 0, "{calls}: the faults did not reach the metadata");
+        assert!(refused > 0 || !calls.contains("sync"), "{calls}: no write met a fault");
+    }
+    assert_eq!(traced.program.verify().unwrap()["damaged"], 0);
 }
