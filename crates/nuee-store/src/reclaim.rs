@@ -4,7 +4,7 @@
 //! segment's live blobs are first durable elsewhere, then noted as moved, then the segment is dropped. Work is done in
 //! small batches, so that nobody waits for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nuee_base::{BlobId, UploadId};
 use nuee_metadata::{GarbageRow, Transaction};
@@ -26,8 +26,8 @@ const BATCH: u32 = 200;
 const DELETIONS: u32 = 1_000;
 /// How long the reclaimer rests when it finds nothing to do.
 const REST: Duration = Duration::from_secs(2);
-/// How long it rests between two segments that it counts.
-const COUNTING_REST: Duration = Duration::from_millis(50);
+/// How many times as long as it took to count a segment it rests before it counts the next.
+const COUNTING_REST: u32 = 9;
 /// How long what cannot be deleted is left alone.
 const RETRY: Duration = Duration::from_mins(1);
 
@@ -52,11 +52,14 @@ impl Store {
                 found = unfinished.is_ok();
                 report(unfinished.map(|_| ReclaimReport::default()));
             }
-            let mut counting = false;
+            let mut rest = REST;
             if !counted {
-                let site = self.0.site.clone();
+                let (site, begun) = (self.0.site.clone(), Instant::now());
                 let scanned = blocking(&self.0.blocking, move || Ok(site.scan_segment()?)).await;
-                (counting, counted) = (matches!(scanned, Ok(Some(_))), matches!(scanned, Ok(None)));
+                counted = matches!(scanned, Ok(None));
+                if let Ok(Some(_)) = scanned {
+                    rest = begun.elapsed() * COUNTING_REST;
+                }
                 report(scanned.map(|_| ReclaimReport::default()));
             }
             // Keys that nobody uses any more leave memory too.
@@ -65,7 +68,6 @@ impl Store {
             let idle = done.as_ref().map_or(true, |done| *done == ReclaimReport::default());
             report(done);
             if idle {
-                let rest = if counting { COUNTING_REST } else { REST };
                 let _ = tokio::time::timeout(rest, stop.changed()).await;
             }
         }

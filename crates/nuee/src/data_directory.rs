@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lock             held while a process has the directory open; tells its process id
-//! metadata.sqlite  the metadata, with its write-ahead log
+//! metadata.sqlite  the metadata, with its write-ahead log, and ballast where the disk is nearly full
 //! site             the blobs, sealed
 //! admin.sock       where a running server takes commands
 //! ```

@@ -269,7 +269,7 @@ def what_is_not_offered_answers_not_implemented():
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", StorageClass="GLACIER"),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", WebsiteRedirectLocation="/a"),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", ObjectLockLegalHoldStatus="ON"),
-        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", IfMatch='"x"'),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", IfMatch="*"),
         lambda: s3.get_object(Bucket=name, Key="a", VersionId="x"),
         lambda: s3.delete_object(Bucket=name, Key="a", VersionId="x"),
         lambda: s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "a", "VersionId": "x"}]}),
