@@ -99,7 +99,7 @@ impl Store {
             };
             // Counted first: if the copy replaces its own source, the bytes must not be released in between.
             transaction.add_reference(shared)?;
-            store.replace_latest(transaction, &change, version, WriteCondition::None)?;
+            store.replace_latest(transaction, &change, version, &WriteCondition::None)?;
             let from = format!("copy from bucket/{}", source_bucket.name);
             entry.append(transaction, Action::PutObject.as_str(), Some(&change.key), Some(&from))?;
             Ok(info)

@@ -144,7 +144,7 @@ impl Store {
         let change = self.change(context, bucket, key)?;
         let store = self.clone();
         let commit = move |transaction: &Transaction<'_>| {
-            store.replace_latest(transaction, &change, version, condition)?;
+            store.replace_latest(transaction, &change, version, &condition)?;
             entry.append(transaction, Action::PutObject.as_str(), Some(&change.key), None)?;
             unrecorded.record(transaction)?;
             Ok((info, unrecorded))
@@ -176,14 +176,14 @@ impl Store {
         transaction: &Transaction<'_>,
         change: &Change,
         version: Version,
-        condition: WriteCondition,
+        condition: &WriteCondition,
     ) -> Result<(), Error> {
         let Change { bucket, key, row_key, .. } = change;
         bucket.still_exists(transaction)?;
         let old = transaction.latest_version(bucket.number, key)?;
         let old = old.map(|row| Ok::<_, Error>((row.id, self.open_replaced(bucket, &row)?))).transpose()?;
         let etag = old.as_ref().and_then(|(_, version)| Some(version.as_ref()?.etag));
-        check_condition(&condition, old.is_some(), etag)?;
+        check_condition(condition, old.is_some(), etag)?;
         let mut usage = Usage { objects: 1, bytes: version.size.cast_signed() };
         let id = transaction.next_sequence();
         let record = record::encode(&VersionRecord::V1(version))?;

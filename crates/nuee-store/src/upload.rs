@@ -318,7 +318,7 @@ impl Store {
         let entry = target.bucket.entry(context);
         let (store, upload) = (self.clone(), target.id);
         let complete = move |transaction: &Transaction<'_>| {
-            store.commit_completion(transaction, &change, upload, prepared, condition).and_then(|info| {
+            store.commit_completion(transaction, &change, upload, prepared, &condition).and_then(|info| {
                 entry.append(transaction, "s3:CompleteMultipartUpload", Some(&change.key), None)?;
                 Ok(info)
             })
@@ -373,7 +373,7 @@ impl Store {
         change: &Change,
         upload: UploadId,
         prepared: Prepared,
-        condition: WriteCondition,
+        condition: &WriteCondition,
     ) -> Result<ObjectInfo, Error> {
         if !transaction.delete_upload(change.bucket.number, &change.key, upload)? {
             return Err(Error::NoSuchUpload);

@@ -209,7 +209,8 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
 fn check_private(path: &Path) -> Result<(), Error> {
     let found = fs::metadata(path).map_err(Error::io(path))?;
     let ours = found.uid() == rustix::process::geteuid().as_raw();
-    if found.mode() & 0o077 == 0 && ours { Ok(()) } else { Err(Error::Exposed(path.to_path_buf())) }
+    let others = found.mode() & 0o077;
+    if others == 0 && ours { Ok(()) } else { Err(Error::Exposed(path.to_path_buf())) }
 }
 
 /// Reads a small text file that only its owner may read.

@@ -13,7 +13,11 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use nuee_keys::{CHUNK_SIZE, Sealer};
 use nuee_sites::{BlobWriter, Locator};
-use tokio::{select, sync::Semaphore, task::JoinHandle};
+use tokio::{
+    select,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
 
 use super::{Body, Unrecorded, start_blocking};
 use crate::{
@@ -26,31 +30,49 @@ use crate::{
 const STEP_BYTES: usize = 512 << 10;
 /// Room for the plain or the sealed bytes of a step, and for what comes while it is taken, in bytes.
 const STEP_BUFFER_BYTES: usize = STEP_BYTES + 4 * CHUNK_SIZE;
+/// How many uploads receive a step at the same time; others wait for a buffer, and their clients with them.
+const RECEIVING: usize = 32;
 /// How many buffers are kept for later steps.
 const KEPT_STEP_BUFFERS: usize = 16;
 
 /// The buffers of steps, used again and again: allocated on one thread and freed on another, a mebibyte each, they would
 /// leave every thread with memory that it keeps for itself.
-#[derive(Clone, Default)]
-pub(crate) struct StepBuffers(Arc<Mutex<Vec<Vec<u8>>>>);
+#[derive(Clone)]
+pub(crate) struct StepBuffers {
+    kept: Arc<Mutex<Vec<Vec<u8>>>>,
+    receiving: Arc<Semaphore>,
+}
 
 /// A buffer of a step. When dropped, it goes back to the others.
 pub(super) struct StepBuffer {
     bytes: Vec<u8>,
     buffers: StepBuffers,
+    /// Held while it has room for a step and receives.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for StepBuffers {
+    fn default() -> Self {
+        Self { kept: Arc::default(), receiving: Arc::new(Semaphore::new(RECEIVING)) }
+    }
 }
 
 impl StepBuffers {
-    /// An empty buffer with room for a step.
+    /// An empty buffer with room for a step, for what a blocking thread makes of one: there are few of those.
     fn take(&self) -> StepBuffer {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let bytes = kept.unwrap_or_else(|| Vec::with_capacity(STEP_BUFFER_BYTES));
-        StepBuffer { bytes, buffers: self.clone() }
+        StepBuffer { bytes, buffers: self.clone(), place: None }
+    }
+
+    /// A buffer that holds these few bytes, and no more room.
+    fn holding(&self, bytes: &[u8]) -> StepBuffer {
+        StepBuffer { bytes: bytes.to_vec(), buffers: self.clone(), place: None }
     }
 
     fn give_back(&self, mut bytes: Vec<u8>) {
         bytes.clear();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = (STEP_BUFFER_BYTES..=2 * STEP_BUFFER_BYTES).contains(&bytes.capacity());
         if kept.len() < KEPT_STEP_BUFFERS && fits {
             kept.push(bytes);
@@ -59,22 +81,26 @@ impl StepBuffers {
 }
 
 impl StepBuffer {
-    /// Keeps its bytes in as little memory as they need.
+    /// Keeps its bytes in as little memory as they need, and lets another upload receive.
     fn shrink(&mut self) {
-        if self.bytes.capacity() >= STEP_BUFFER_BYTES {
+        if self.place.take().is_some() {
             let few = self.bytes.as_slice().to_vec();
             self.buffers.give_back(std::mem::replace(&mut self.bytes, few));
         }
     }
 
-    /// Adds bytes, with room for a step.
-    fn push(&mut self, piece: &[u8]) {
-        if self.bytes.capacity() < STEP_BUFFER_BYTES {
+    /// Adds bytes, with room for a step; waits for that room while others have it. Whoever has it is given what has come
+    /// already, or is being written: neither waits for a client.
+    async fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
+        if self.place.is_none() {
+            let place = Arc::clone(&self.buffers.receiving).acquire_owned().await;
+            self.place = Some(place.map_err(|_| Error::Stopping)?);
             let mut large = self.buffers.take();
             large.extend_from_slice(&self.bytes);
             std::mem::swap(&mut self.bytes, &mut large.bytes);
         }
         self.bytes.extend_from_slice(piece);
+        Ok(())
     }
 }
 
@@ -193,8 +219,7 @@ pub(super) struct Steps<'a> {
 impl<'a> Steps<'a> {
     /// Steps of a blob of at most `limit` bytes, of which `received` came already.
     pub(super) fn new(large: Large, received: &[u8], limit: u64, blocking: &'a Arc<Semaphore>) -> Self {
-        let mut buffer = large.buffers.take();
-        buffer.push(received);
+        let buffer = large.buffers.holding(received);
         let received = received.len() as u64;
         Self { blocking, progress: Progress::Idle(Box::new(large)), buffer, received, limit }
     }
@@ -212,7 +237,7 @@ impl<'a> Steps<'a> {
             if self.received > self.limit || body.size.is_some_and(|size| self.received > size) {
                 return Err(Error::TooLarge { what: "the body", limit: body.size.unwrap_or(self.limit) });
             }
-            self.buffer.push(&piece);
+            self.buffer.push(&piece).await?;
             if self.buffer.len() > STEP_BYTES {
                 self.step().await?;
             }
@@ -247,8 +272,7 @@ impl<'a> Steps<'a> {
         self.progress.settle().await?;
         let large = self.progress.take()?;
         let whole = whole_chunks(self.buffer.len());
-        let mut rest = large.buffers.take();
-        rest.push(&self.buffer[whole..]);
+        let rest = large.buffers.holding(&self.buffer[whole..]);
         let chunks = std::mem::replace(&mut self.buffer, rest);
         let step = start_blocking(self.blocking, move || large.take(&chunks[..whole])).await?;
         self.progress = Progress::Running(step);

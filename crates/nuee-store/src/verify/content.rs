@@ -149,7 +149,7 @@ impl Store {
                         Ok(bytes) => report.bytes += bytes,
                         Err(_) if self.part_is_gone(&row)? => {}
                         Err(error) => {
-                            report.add(format!("part {} of upload {}", row.number, row.upload), error)
+                            report.add(format!("part {} of upload {}", row.number, row.upload), error);
                         }
                     }
                 }

@@ -108,3 +108,37 @@ fn two_thousand_slow_connections_hinder_nobody() {
     running.stop().unwrap();
     assert_eq!(program.verify().unwrap()["damaged"], 0);
 }
+
+/// Uploads that stop when much has come, and how much of each.
+const STOPPED: usize = 400;
+const COME: usize = 1_200_000;
+
+#[test]
+fn uploads_that_stop_in_the_middle_take_little_memory() {
+    nuee_web::raise_open_file_limit().unwrap();
+    let program = Program::new(env!("CARGO_BIN_EXE_nuee-under-test"), &[]).unwrap();
+    let running = program.up().unwrap();
+    let mut client = running.client().unwrap();
+    assert_eq!(client.put("/bucket", "").unwrap().status, 200);
+    let before = running.resident_bytes().unwrap();
+    let signer = client.signer();
+    let mut stopped = Vec::new();
+    for index in 0..STOPPED {
+        let draft = Draft::put(&format!("/bucket/stopped-{index}"), vec![b'x'; 5 << 20]);
+        let bytes = signer.header(draft).to_bytes();
+        let mut wire = Wire::open(running.address()).unwrap();
+        wire.write(&bytes[..COME]).unwrap();
+        stopped.push(wire);
+    }
+    // Others are served meanwhile, large uploads among them.
+    for round in 0..4 {
+        let content = vec![round; 3 << 20];
+        assert_eq!(client.put("/bucket/beside", content.clone()).unwrap().status, 200);
+        assert!(client.get("/bucket/beside").unwrap().body == content);
+    }
+    let growth = running.resident_bytes().unwrap().saturating_sub(before);
+    println!("{STOPPED} uploads that stopped: {} MiB more", growth >> 20);
+    assert!(growth <= 2 * MOST_GROWTH_BYTES, "memory grew by {growth} bytes");
+    drop(stopped);
+    running.stop().unwrap();
+}
