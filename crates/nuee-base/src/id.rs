@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use ulid::Ulid;
 
-use crate::{Environment, Timestamp};
+use crate::Environment;
 
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,12 +31,6 @@ macro_rules! ids {
                 environment.fill_random(&mut random);
                 let millis = u64::try_from(environment.now().as_micros() / 1_000).unwrap_or(0);
                 Self(Ulid::from_parts(millis, u128::from_be_bytes(random)))
-            }
-
-            /// When it was generated, to the millisecond.
-            #[must_use]
-            pub fn created_at(self) -> Timestamp {
-                Timestamp::from_micros(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX).saturating_mul(1_000))
             }
 
             /// The id that these 16 big-endian bytes store.

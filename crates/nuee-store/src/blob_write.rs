@@ -6,9 +6,10 @@
 mod steps;
 
 use std::{
+    collections::HashSet,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -91,19 +92,37 @@ pub(crate) struct AbandonedBlob {
     pub(crate) locator: Option<Locator>,
 }
 
-/// The blobs whose writers gave up, for the reclaimer.
+/// The blobs that no row references yet, or will.
 #[derive(Clone, Default)]
-pub(crate) struct Abandoned(Arc<Mutex<Vec<AbandonedBlob>>>);
+pub(crate) struct Unreferenced(Arc<Mutex<UnreferencedBlobs>>);
 
-impl Abandoned {
-    /// All since the last call.
-    pub(crate) fn take(&self) -> Vec<AbandonedBlob> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+#[derive(Default)]
+struct UnreferencedBlobs {
+    /// Those that are being written.
+    writing: HashSet<BlobId>,
+    /// Those whose writers gave up, for the reclaimer.
+    abandoned: Vec<AbandonedBlob>,
+}
+
+impl Unreferenced {
+    fn lock(&self) -> MutexGuard<'_, UnreferencedBlobs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The abandoned ones since the last call.
+    pub(crate) fn take_abandoned(&self) -> Vec<AbandonedBlob> {
+        std::mem::take(&mut self.lock().abandoned)
     }
 
     /// For a later pass.
     pub(crate) fn put_back(&self, blobs: Vec<AbandonedBlob>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(blobs);
+        self.lock().abandoned.extend(blobs);
+    }
+
+    /// All of them, now. Rows that are read later reference those that are not among them any more.
+    pub(crate) fn ids(&self) -> Vec<BlobId> {
+        let blobs = self.lock();
+        blobs.writing.iter().copied().chain(blobs.abandoned.iter().map(|abandoned| abandoned.blob)).collect()
     }
 }
 
@@ -116,7 +135,7 @@ pub(crate) struct Unrecorded {
     blob: BlobId,
     locator: Option<Locator>,
     recorded: bool,
-    abandoned: Abandoned,
+    unreferenced: Unreferenced,
 }
 
 impl Unrecorded {
@@ -134,11 +153,11 @@ impl Unrecorded {
 
 impl Drop for Unrecorded {
     fn drop(&mut self) {
-        if self.recorded && self.locator.is_some() {
-            return;
+        let mut unreferenced = self.unreferenced.lock();
+        unreferenced.writing.remove(&self.blob);
+        if !(self.recorded && self.locator.is_some()) {
+            unreferenced.abandoned.push(AbandonedBlob { blob: self.blob, locator: self.locator });
         }
-        let abandoned = AbandonedBlob { blob: self.blob, locator: self.locator };
-        self.abandoned.0.lock().unwrap_or_else(PoisonError::into_inner).push(abandoned);
     }
 }
 
@@ -175,8 +194,11 @@ impl Store {
         Ok(written.shown_as(shown))
     }
 
-    fn unrecorded(&self, blob: BlobId, locator: Option<Locator>) -> Unrecorded {
-        Unrecorded { blob, locator, recorded: false, abandoned: self.0.abandoned.clone() }
+    /// A blob that is about to be written.
+    fn unrecorded(&self, blob: BlobId) -> Unrecorded {
+        let unreferenced = self.0.unreferenced.clone();
+        unreferenced.lock().writing.insert(blob);
+        Unrecorded { blob, locator: None, recorded: false, unreferenced }
     }
 
     async fn write_small(
@@ -194,8 +216,9 @@ impl Store {
         let key = self.sealing_key(bucket.organisation, bucket.project)?;
         let (data_key, wrapped) = key.fresh_data_key(&self.0.environment, identity(bucket, id))?;
         let sealed = Sealer::new(data_key).seal_whole(&content)?;
+        let mut unrecorded = self.unrecorded(id);
         let locator = self.0.site.put(id, sealed.into()).await?;
-        let unrecorded = self.unrecorded(id, Some(locator));
+        unrecorded.locator = Some(locator);
         let blob = BlobRecord {
             id: id.to_bytes(),
             locator: locator.as_bytes().to_vec(),
@@ -215,7 +238,7 @@ impl Store {
         let id = BlobId::generate(&self.0.environment);
         let started_at = context.now();
         let noted = self.0.metadata.write(move |transaction| transaction.insert_pending_blob(id, started_at));
-        let unrecorded = self.unrecorded(id, None);
+        let unrecorded = self.unrecorded(id);
         let key = self.sealing_key(bucket.organisation, bucket.project)?;
         let (data_key, wrapped) = key.fresh_data_key(&self.0.environment, identity(bucket, id))?;
         let (site, buffers) = (self.0.site.clone(), self.0.buffers.clone());

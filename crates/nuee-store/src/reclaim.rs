@@ -84,7 +84,7 @@ impl Store {
 
     /// One pass.
     pub async fn reclaim(&self) -> Result<ReclaimReport, Error> {
-        let abandoned = self.delete_unfinished(self.0.abandoned.take()).await?;
+        let abandoned = self.delete_unfinished(self.0.unreferenced.take_abandoned()).await?;
         let deleted = self.delete_garbage().await?;
         let moved = self.compact().await?;
         Ok(ReclaimReport { deleted, abandoned, moved })
@@ -112,7 +112,7 @@ impl Store {
                 Ok(count) => unfinished += count,
                 Err(error) => {
                     blobs.extend(batch);
-                    self.0.abandoned.put_back(blobs);
+                    self.0.unreferenced.put_back(blobs);
                     return Err(error);
                 }
             }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Bucket, Error,
-    blob_write::{Abandoned, StepBuffers},
+    blob_write::{StepBuffers, Unreferenced},
     bucket::{BucketCache, CACHED_BUCKETS},
     lease::Leases,
     record::{self, Part, PartRecord, Version, VersionRecord},
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     /// For what reads many rows, so that it does not wait for slow disks.
     pub(crate) listing: Arc<Semaphore>,
     pub(crate) leases: Leases,
-    pub(crate) abandoned: Abandoned,
+    pub(crate) unreferenced: Unreferenced,
     pub(crate) buffers: StepBuffers,
     pub(crate) started_at: Timestamp,
 }
@@ -85,7 +85,7 @@ impl Store {
             blocking: Arc::new(Semaphore::new(options.blocking_tasks)),
             listing: Arc::new(Semaphore::new(options.blocking_tasks)),
             leases: Leases::default(),
-            abandoned: Abandoned::default(),
+            unreferenced: Unreferenced::default(),
             buffers: StepBuffers::default(),
             started_at,
         }))

@@ -26,7 +26,6 @@ impl Store {
         tell_missing: bool,
         report: &mut VerifyReport,
     ) -> Result<(), Error> {
-        let started = self.0.environment.now();
         let store = self.clone();
         let mut walk = blocking(&self.0.listing, move || Ok(store.walk_site(&referenced))).await?;
         walk.missing.retain(|_| tell_missing);
@@ -38,12 +37,12 @@ impl Store {
         }
         // Something may have come or gone since the rows were read: what do they say now?
         let store = self.clone();
-        blocking(&self.0.listing, move || store.rows_now(walk, started)).await?.into_iter().for_each(
-            |found| match found {
+        blocking(&self.0.listing, move || store.rows_now(walk)).await?.into_iter().for_each(|found| {
+            match found {
                 Found::Damage(blob, detail) => report.add(format!("blob {blob}"), detail),
                 Found::Orphan => report.orphans += 1,
-            },
-        );
+            }
+        });
         Ok(())
     }
 
@@ -74,7 +73,9 @@ impl Store {
     }
 
     /// What of a walk is so still.
-    fn rows_now(&self, walk: Walk, started: Timestamp) -> Result<Vec<Found>, Error> {
+    fn rows_now(&self, walk: Walk) -> Result<Vec<Found>, Error> {
+        // Whose writers are about to record them, asked before the rows that they may have become.
+        let mut expected = self.0.unreferenced.ids();
         let rows = self.verify_rows(&mut VerifyReport::default())?;
         let is_referenced = |id: BlobId| rows.binary_search_by_key(&id, |(other, _)| *other).is_ok();
         let mut found = Vec::new();
@@ -91,12 +92,9 @@ impl Store {
         let (garbage, pending) = self.0.metadata.read(|snapshot| {
             Ok::<_, Error>((snapshot.garbage(end, u32::MAX)?, snapshot.pending_blobs(end)?))
         })?;
-        let mut expected: Vec<BlobId> = garbage.into_iter().map(|row| row.blob).chain(pending).collect();
+        expected.extend(garbage.into_iter().map(|row| row.blob).chain(pending));
         expected.sort_unstable();
-        // What was written since is somebody's who is about to say so.
-        let is_orphan = |id: &BlobId| {
-            id.created_at() < started && !is_referenced(*id) && expected.binary_search(id).is_err()
-        };
+        let is_orphan = |id: &BlobId| !is_referenced(*id) && expected.binary_search(id).is_err();
         let mut orphans: Vec<BlobId> =
             walk.orphans.into_iter().map(|blob| blob.id).filter(is_orphan).collect();
         if orphans.is_empty() {
