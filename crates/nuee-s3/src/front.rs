@@ -85,6 +85,7 @@ impl Front {
             tracing::error!(?error, "a response could not be written");
             error_response(S3Error::new(S3ErrorCode::InternalError), id)
         });
+        explain(&mut answer, id);
         escape_control_characters(&mut answer);
         // Whoever counts requests counts them by operation.
         answer.extensions_mut().insert(admission.operation);
@@ -104,6 +105,51 @@ impl Front {
     }
 }
 
+/// What is said with a code that came without a word: most of these are errors that `s3s` finds itself.
+const MESSAGES: &[(&str, &str)] = &[
+    ("SignatureDoesNotMatch", "The signature does not match: check the secret key and the signing method."),
+    (
+        "InvalidBucketName",
+        "A bucket name has 3 to 63 of a-z, 0-9, hyphen and dot, with a letter or digit at both ends.",
+    ),
+    ("KeyTooLongError", "A key has at most 1,024 bytes."),
+    (
+        "RequestTimeTooSkewed",
+        "The time of the request differs too much from that of the server: set the clock.",
+    ),
+    ("MalformedXML", "The document is not well-formed, or not the one that the operation expects."),
+    ("PreconditionFailed", "A condition of the request does not hold."),
+    ("InternalError", "The service failed: try again, and tell the operator if it goes on."),
+];
+
+/// Gives an error that has neither its message, if there is one for its code, and its request id.
+fn explain(answer: &mut Response<s3s::Body>, id: &RequestId) {
+    if answer.status().as_u16() < 400 {
+        return;
+    }
+    let Some(text) = answer.body().bytes() else { return };
+    let text = String::from_utf8_lossy(&text);
+    let Some((head, rest)) = text.split_once("</Code>").filter(|_| !text.contains("<Message>")) else {
+        return;
+    };
+    let code = head.rsplit_once("<Code>").map_or("", |(_, code)| code);
+    let mut explained = format!("{head}</Code>");
+    if let Some((_, message)) = MESSAGES.iter().find(|(known, _)| *known == code) {
+        explained += &format!("<Message>{message}</Message>");
+    }
+    if !rest.contains("<RequestId>") {
+        explained += &format!("<RequestId>{}</RequestId>", id.0);
+    }
+    replace_body(answer, (explained + rest).into_bytes());
+}
+
+fn replace_body(answer: &mut Response<s3s::Body>, body: Vec<u8>) {
+    if answer.headers().contains_key(header::CONTENT_LENGTH) {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    *answer.body_mut() = s3s::Body::from(body);
+}
+
 /// Writes the control characters of an XML answer as references, as S3 does: `s3s` leaves them as they are, and a reader
 /// takes a carriage return for a line feed.
 fn escape_control_characters(answer: &mut Response<s3s::Body>) {
@@ -121,10 +167,7 @@ fn escape_control_characters(answer: &mut Response<s3s::Body>) {
             escaped.push(byte);
         }
     }
-    if answer.headers().contains_key(header::CONTENT_LENGTH) {
-        answer.headers_mut().insert(header::CONTENT_LENGTH, escaped.len().into());
-    }
-    *answer.body_mut() = s3s::Body::from(escaped);
+    replace_body(answer, escaped);
 }
 
 fn error_response(mut error: S3Error, id: &RequestId) -> Response<s3s::Body> {

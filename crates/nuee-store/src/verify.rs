@@ -6,8 +6,8 @@
 //! - *Content*, if asked for, is read to the end and its checksums are computed.
 //!
 //! What looks wrong in the second and third is looked at again: what was deleted or replaced meanwhile is not damage. It
-//! only reads, and holds some 25 bytes for each blob, twice that while it looks again. What it cannot see: a row that was deleted, or replaced by an older form
-//! of itself; only a checkpoint of the journal, kept elsewhere, shows that.
+//! only reads, and holds some 25 bytes for each blob, twice that while it looks again. What it cannot see: a row that was
+//! deleted, or replaced by an older form of itself; only a checkpoint of the journal, kept elsewhere, shows that.
 
 mod content;
 mod rows;

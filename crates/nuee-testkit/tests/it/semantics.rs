@@ -136,3 +136,17 @@ fn pages_of_nothing_are_whole() {
         assert_eq!(send(&mut client, page).elements("IsTruncated"), ["false"]);
     }
 }
+
+#[test]
+fn an_error_says_what_was_wrong() {
+    let (_runtime, server, mut client) = start();
+    let missing = send(&mut client, Draft::new(Method::GET, "/Bad_Name"));
+    assert_eq!(missing.code(), "InvalidBucketName");
+    assert!(missing.elements("Message")[0].contains("3 to 63"), "{}", missing.text());
+    let owner = server.owner(Place::Schools);
+    let mut stranger = Client::new(server.addresses().s3, owner.access_key_id.as_str(), "not the secret");
+    let refused = stranger.get("/bucket").unwrap();
+    assert_eq!(refused.code(), "SignatureDoesNotMatch");
+    assert!(refused.elements("Message")[0].contains("secret key"), "{}", refused.text());
+    assert_eq!(refused.elements("RequestId")[0], refused.header("x-amz-request-id").unwrap());
+}
