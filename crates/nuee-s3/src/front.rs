@@ -133,14 +133,11 @@ fn explain(answer: &mut Response<s3s::Body>, id: &RequestId) {
         return;
     };
     let code = head.rsplit_once("<Code>").map_or("", |(_, code)| code);
-    let mut explained = format!("{head}</Code>");
-    if let Some((_, message)) = MESSAGES.iter().find(|(known, _)| *known == code) {
-        explained += &format!("<Message>{message}</Message>");
-    }
-    if !rest.contains("<RequestId>") {
-        explained += &format!("<RequestId>{}</RequestId>", id.0);
-    }
-    replace_body(answer, (explained + rest).into_bytes());
+    let message = MESSAGES.iter().find(|(known, _)| *known == code).map(|(_, message)| *message);
+    let message = message.map(|message| format!("<Message>{message}</Message>")).unwrap_or_default();
+    let needs_id = !rest.contains("<RequestId>");
+    let request_id = if needs_id { format!("<RequestId>{}</RequestId>", id.0) } else { String::new() };
+    replace_body(answer, format!("{head}</Code>{message}{request_id}{rest}").into_bytes());
 }
 
 fn replace_body(answer: &mut Response<s3s::Body>, body: Vec<u8>) {
