@@ -10,11 +10,11 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FallocateFlags, RenameFlags},
+    fs::{CWD, FallocateFlags, OFlags, RenameFlags, fcntl_getfl, fcntl_setfl},
     io::{Errno, pwritev},
 };
 
-use crate::{Options, faults::Operation};
+use crate::{Options, direct::BLOCK_BYTES, faults::Operation};
 
 /// The disk under a site.
 #[derive(Debug, Clone)]
@@ -89,10 +89,21 @@ impl Disk {
     /// Writes all of `bytes` at `offset`.
     pub(crate) fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
         if let Err(error) = self.call(Operation::Write) {
-            file.write_all_at(&bytes[..bytes.len() / 2], offset)?;
+            let half = bytes.len() / 2;
+            let blocks = half / BLOCK_BYTES * BLOCK_BYTES;
+            file.write_all_at(&bytes[..if blocks > 0 { blocks } else { half }], offset)?;
             return Err(error);
         }
         file.write_all_at(bytes, offset)
+    }
+
+    /// Has what is written to a file from now on go past the page cache, or through it again. An error where the file
+    /// system knows no other way than the cache.
+    #[expect(clippy::unused_self, reason = "whatever is done to the disk is done here")]
+    pub(crate) fn set_direct(&self, file: &File, direct: bool) -> io::Result<()> {
+        let mut flags = fcntl_getfl(file)?;
+        flags.set(OFlags::DIRECT, direct);
+        Ok(fcntl_setfl(file, flags)?)
     }
 
     /// Writes all of `slices`, one after the other, at `offset`.

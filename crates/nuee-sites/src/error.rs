@@ -9,7 +9,7 @@ use std::{
 use nuee_base::{BlobId, ErrorKind};
 
 /// The result of an operation on a site.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failure of a site. Cheap to clone, since one failed group answers everybody in it.
 #[derive(Debug, Clone, thiserror::Error)]

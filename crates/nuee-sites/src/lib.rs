@@ -23,6 +23,7 @@
 mod append;
 mod compaction;
 mod deletions;
+mod direct;
 mod directory;
 mod disk;
 mod error;

@@ -15,6 +15,7 @@ use nuee_base::BlobId;
 use crate::{
     Deleted, Error, Locator, Options, Result, SegmentNumber,
     deletions::Deletions,
+    direct::Buffers,
     directory::Directory,
     disk::Disk,
     open_files::OpenFiles,
@@ -29,6 +30,8 @@ pub(crate) struct Segments {
     pub(crate) options: Options,
     pub(crate) open: OpenFiles,
     pub(crate) deletions: Deletions,
+    /// For large blobs.
+    pub(crate) buffers: Buffers,
     ledger: Mutex<HashMap<SegmentNumber, Entry>>,
     /// Held while a record is marked dead, and while dead records are counted.
     pub(crate) marking: Mutex<()>,
@@ -92,6 +95,7 @@ impl Segments {
             options,
             open,
             deletions: Deletions::default(),
+            buffers: Buffers::default(),
             ledger: Mutex::default(),
             marking: Mutex::default(),
             moved: Mutex::default(),

@@ -37,6 +37,8 @@ pub struct Options {
     pub open_segments: usize,
     /// Whether new segments are overwritten with zeros: each sync is shorter, but every byte is written twice.
     pub zero_fill_segments: bool,
+    /// Whether large blobs are written past the page cache, where the file system can.
+    pub direct_writes: bool,
     /// Which calls to the disk fail.
     #[cfg(any(test, feature = "faults"))]
     pub faults: Option<crate::FaultPlan>,
@@ -52,6 +54,7 @@ impl Default for Options {
             group_bytes: 4 << 20,
             open_segments: 512,
             zero_fill_segments: false,
+            direct_writes: true,
             #[cfg(any(test, feature = "faults"))]
             faults: None,
         }

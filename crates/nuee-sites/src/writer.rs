@@ -1,13 +1,22 @@
-//! Writing a large blob to a file of its own.
+//! Writing a large blob to a file of its own, past the page cache where the file system can.
+//!
+//! Nothing is gained by keeping there what was just written, and it costs a copy of every byte: with four writers of
+//! 8 MiB, 1,250 MB/s for a whole processor through the cache, 1,800 MB/s for a seventh of one past it.
 
 use std::{fs::File, io, path::PathBuf, sync::Arc};
 
 use nuee_base::BlobId;
 
-use crate::{Error, Locator, Result, directory::sync_directory, disk::free_bytes, segments::Segments};
+use crate::{
+    Error, Locator, Result,
+    direct::{BLOCK_BYTES, Buffer},
+    directory::sync_directory,
+    disk::free_bytes,
+    segments::Segments,
+};
 
-/// How much is written before it is synced, while more is coming. Measured with 8 MiB blobs and four writers at once:
-/// one sync at the end 250 to 800 MB/s, another half-way 1,300 to 1,500, one each MiB 500 to 700.
+/// How much is written through the page cache before it is synced, while more is coming. Measured with 8 MiB blobs and
+/// four writers at once: one sync at the end 250 to 800 MB/s, another half-way 1,300 to 1,500, one each MiB 500 to 700.
 const SYNC_STEP_BYTES: u64 = 4 << 20;
 
 /// A large blob being written. Dropping it before [`finish`](Self::finish) removes what was written.
@@ -17,8 +26,12 @@ pub struct BlobWriter {
     id: BlobId,
     incoming: PathBuf,
     file: File,
-    length: u64,
+    /// Whether writes go past the page cache.
+    direct: bool,
+    written: u64,
     synced: u64,
+    /// What comes after `written`, less than a block.
+    rest: Vec<u8>,
     /// After a failure this file is not written or synced again.
     failed: Option<Error>,
 }
@@ -31,28 +44,85 @@ impl BlobWriter {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Error::Exists { id }),
             file => file.map_err(|error| Error::io("create", &incoming, error))?,
         };
-        Ok(Self { segments, id, incoming, file, length: 0, synced: 0, failed: None })
+        let direct = segments.options.direct_writes && segments.disk.set_direct(&file, true).is_ok();
+        Ok(Self {
+            segments,
+            id,
+            incoming,
+            file,
+            direct,
+            written: 0,
+            synced: 0,
+            rest: Vec::new(),
+            failed: None,
+        })
     }
 
     /// Adds bytes to the blob. Large steps are fastest: 1 MiB, say.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
-        let result = self.add(bytes);
-        self.failed = result.clone().err();
-        result
+        self.write_with(bytes.len(), |buffer| {
+            buffer.extend_from_slice(bytes);
+            Ok(())
+        })
     }
 
-    fn add(&mut self, bytes: &[u8]) -> Result<()> {
+    /// As [`write`](Self::write), without a copy: `fill` adds at most `most` bytes to what it is given. If it fails, its
+    /// error comes back and nothing was added.
+    pub fn write_with<E: From<Error>>(
+        &mut self,
+        most: usize,
+        fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone().into());
+        }
+        let segments = Arc::clone(&self.segments);
+        let mut buffer = segments.buffers.take(self.rest.len() + most);
+        buffer.filling().extend_from_slice(&self.rest);
+        fill(buffer.filling())?;
+        let result = self.add(&buffer);
+        self.failed = result.clone().err();
+        Ok(result?)
+    }
+
+    fn add(&mut self, buffer: &Buffer<'_>) -> Result<()> {
         check_space(&self.segments)?;
-        if self.length - self.synced >= SYNC_STEP_BYTES {
+        if !self.direct && self.written - self.synced >= SYNC_STEP_BYTES {
             self.sync()?;
         }
-        let written = self.segments.disk.write_at(&self.file, bytes, self.length);
-        written.map_err(|error| Error::io("write", &self.incoming, error))?;
-        self.length += bytes.len() as u64;
+        let bytes = buffer.bytes();
+        let whole = if self.direct { bytes.len() / BLOCK_BYTES * BLOCK_BYTES } else { bytes.len() };
+        self.put(&bytes[..whole])?;
+        self.rest = bytes[whole..].to_vec();
         Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        let disk = &self.segments.disk;
+        let mut result = disk.write_at(&self.file, bytes, self.written);
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::InvalidInput;
+        if self.direct && result.as_ref().is_err_and(refused) {
+            // This file system, or this device, has wishes of its own.
+            result = disk
+                .set_direct(&self.file, false)
+                .and_then(|()| disk.write_at(&self.file, bytes, self.written));
+            self.direct = false;
+        }
+        result.map_err(|error| Error::io("write", &self.incoming, error))?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes what is less than a block, which can only go through the page cache.
+    fn put_rest(&mut self) -> Result<()> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let buffered = self.segments.disk.set_direct(&self.file, false);
+        buffered.map_err(|error| Error::io("write", &self.incoming, error))?;
+        self.direct = false;
+        self.put(&rest)
     }
 
     /// Makes the blob durable under its name. Only then may anything refer to it.
@@ -60,6 +130,7 @@ impl BlobWriter {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        self.put_rest()?;
         self.sync()?;
         let disk = &self.segments.disk;
         let shard = self.segments.directory.durable_shard(disk, self.id)?;
@@ -75,13 +146,13 @@ impl BlobWriter {
             let _ = disk.unlink(&path);
             return Err(error);
         }
-        Ok(Locator::file(self.length))
+        Ok(Locator::file(self.written))
     }
 
     fn sync(&mut self) -> Result<()> {
         let synced = self.segments.disk.sync_data(&self.file);
         synced.map_err(|error| Error::io("sync", &self.incoming, error))?;
-        self.synced = self.length;
+        self.synced = self.written;
         Ok(())
     }
 }

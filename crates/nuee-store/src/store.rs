@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Bucket, Error,
+    blob_read::LargeSteps,
     blob_write::{StepBuffers, Unreferenced},
     bucket::{BucketCache, CACHED_BUCKETS},
     lease::Leases,
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) unreferenced: Unreferenced,
     pub(crate) buffers: StepBuffers,
+    /// What bounds the memory of readers.
+    pub(crate) large_steps: LargeSteps,
     pub(crate) started_at: Timestamp,
 }
 
@@ -87,6 +90,7 @@ impl Store {
             leases: Leases::default(),
             unreferenced: Unreferenced::default(),
             buffers: StepBuffers::default(),
+            large_steps: LargeSteps::default(),
             started_at,
         }))
     }

@@ -78,6 +78,43 @@ fn a_blob_is_written_once() {
 }
 
 #[test]
+fn large_blobs_of_every_length_around_a_block_come_back_past_and_through_the_page_cache() {
+    for direct_writes in [true, false] {
+        let bench = Bench::new(Options { direct_writes, ..small_options() });
+        for (seed, length) in
+            [0, 1, 4_095, 4_096, 4_097, 65_536, 65_552, 300_001, 5 << 20].into_iter().enumerate()
+        {
+            for step in [1_000, 65_552, 1 << 20] {
+                let (id, expected) = (fresh_id(), body(seed, length));
+                let mut writer = bench.site().create(id).unwrap();
+                for bytes in expected.chunks(step) {
+                    writer.write(bytes).unwrap();
+                }
+                let locator = writer.finish().unwrap();
+                assert_eq!(locator, Locator::file(length as u64));
+                assert!(bench.read(id, &locator).unwrap() == expected, "{length} bytes in steps of {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_that_could_not_be_made_are_not_added() {
+    let bench = Bench::new(small_options());
+    let id = fresh_id();
+    let mut writer = bench.site().create(id).unwrap();
+    writer.write(b"first").unwrap();
+    let failed: Result<(), Error> = writer.write_with(100, |buffer| {
+        buffer.extend_from_slice(b"half");
+        Err(Error::InvalidOptions("for this test"))
+    });
+    assert!(matches!(failed, Err(Error::InvalidOptions(_))));
+    writer.write(b", second").unwrap();
+    let locator = writer.finish().unwrap();
+    assert_eq!(bench.read(id, &locator).unwrap(), b"first, second");
+}
+
+#[test]
 fn an_unfinished_large_blob_leaves_nothing() {
     let mut bench = Bench::new(small_options());
     let incoming = bench.path().join("incoming");

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use nuee_keys::{CHUNK_SIZE, Sealer};
+use nuee_keys::{CHUNK_SIZE, Sealer, TAG_SIZE};
 use nuee_sites::{BlobWriter, Locator};
 use tokio::{
     select,
@@ -147,11 +147,13 @@ impl Large {
     /// Takes whole chunks, none of which is the last.
     fn take(mut self, chunks: &[u8]) -> Result<Self, Error> {
         self.digests.update(chunks);
-        let mut sealed = self.buffers.take();
-        for chunk in chunks.chunks(CHUNK_SIZE) {
-            self.sealer.seal_chunk(chunk, &mut sealed)?;
-        }
-        self.writer.write(&sealed)?;
+        let (sealer, whole) = (&mut self.sealer, chunks.chunks(CHUNK_SIZE));
+        self.writer.write_with::<Error>(chunks.len() + whole.len() * TAG_SIZE, |sealed| {
+            for chunk in whole {
+                sealer.seal_chunk(chunk, sealed)?;
+            }
+            Ok(())
+        })?;
         Ok(self)
     }
 
@@ -166,9 +168,8 @@ impl Large {
         let whole = whole_chunks(rest.len());
         let mut large = if whole > 0 { self.take(&rest[..whole])? } else { self };
         large.digests.update(&rest[whole..]);
-        let mut sealed = large.buffers.take();
-        large.sealer.finish(&rest[whole..], &mut sealed)?;
-        large.writer.write(&sealed)?;
+        let (sealer, last) = (large.sealer, &rest[whole..]);
+        large.writer.write_with::<Error>(last.len() + TAG_SIZE, |sealed| Ok(sealer.finish(last, sealed)?))?;
         let digested = large.digests.finish();
         check(&digested)?;
         Ok((digested, large.writer.finish()?, unrecorded))
