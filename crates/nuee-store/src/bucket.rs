@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{BucketId, BucketName, Context, OrganisationId, ProjectId, Timestamp};
+use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketRow, Forget, RowCache, Transaction, Usage};
-use nuee_tenancy::Entry;
 
 use crate::{
     Encryption, Error, Store,
@@ -58,7 +58,21 @@ impl Bucket {
     }
 
     pub(crate) fn entry(&self, context: &Context) -> Entry {
-        Entry::new(context, self.organisation, format!("bucket/{}", self.name))
+        Entry::new(context, self.organisation, self.on())
+    }
+
+    /// What the journal calls it.
+    pub(crate) fn on(&self) -> String {
+        format!("bucket/{}", self.name)
+    }
+
+    /// What the journal says of it, so that what its row must say follows.
+    pub(crate) fn state(&self) -> String {
+        let encryption = match self.encryption {
+            Encryption::Aes256 => "AES256",
+            Encryption::AwsKms => "aws:kms",
+        };
+        format!("{} with {encryption}", self.id)
     }
 
     /// That this bucket still exists, inside a transaction that depends on it.
@@ -138,7 +152,7 @@ impl Store {
             let mut row = BucketRow { number, id, name, organisation, project, record, mac: [0; 32] };
             row.mac = Bucket::fields(&row).mac(&row_key);
             transaction.insert_bucket(&row)?;
-            entry.append(transaction, Action::CreateBucket.as_str(), None, None)?;
+            entry.append(transaction, Action::CreateBucket.as_str(), Subject::detail(&bucket.state()))?;
             Ok(bucket)
         };
         self.0.metadata.write(create).await
@@ -173,7 +187,11 @@ impl Store {
             row.record = record;
             let mac = Bucket::fields(&row).mac(&row_key);
             transaction.update_bucket(row.number, &row.record, mac)?;
-            entry.append(transaction, Action::PutBucketEncryption.as_str(), None, None)?;
+            entry.append(
+                transaction,
+                Action::PutBucketEncryption.as_str(),
+                Subject::detail(&changed.state()),
+            )?;
             Ok::<_, Error>(forget)
         };
         self.0.metadata.write(change).await.map(drop)
@@ -196,7 +214,7 @@ impl Store {
             if !transaction.delete_bucket(number)? {
                 return Err(Error::NoSuchBucket(name.to_string()));
             }
-            entry.append(transaction, Action::DeleteBucket.as_str(), None, None)?;
+            entry.append(transaction, Action::DeleteBucket.as_str(), Subject::default())?;
             Ok(forget)
         };
         self.0.metadata.write(delete).await.map(drop)

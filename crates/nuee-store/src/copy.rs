@@ -8,6 +8,7 @@ use std::{ops::Range, sync::Arc};
 use futures_util::StreamExt;
 use nuee_access::{Action, Permit};
 use nuee_base::{Context, ObjectKey};
+use nuee_journal::Subject;
 use nuee_metadata::Transaction;
 
 use crate::{
@@ -101,7 +102,8 @@ impl Store {
             transaction.add_reference(shared)?;
             store.replace_latest(transaction, &change, version, &WriteCondition::None)?;
             let from = format!("copy from bucket/{}", source_bucket.name);
-            entry.append(transaction, Action::PutObject.as_str(), Some(&change.key), Some(&from))?;
+            let subject = Subject { detail: Some(&from), ..Subject::key(&change.key) };
+            entry.append(transaction, Action::PutObject.as_str(), subject)?;
             Ok(info)
         };
         self.0.metadata.write(commit).await

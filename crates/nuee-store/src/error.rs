@@ -103,7 +103,10 @@ pub enum Error {
     /// Keys.
     #[error(transparent)]
     Keys(#[from] nuee_keys::Error),
-    /// Tenancy: a project's key, or the journal.
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] nuee_journal::Error),
+    /// Tenancy: a project's key.
     #[error(transparent)]
     Tenancy(#[from] nuee_tenancy::Error),
     /// The server is stopping.
@@ -137,6 +140,7 @@ impl Error {
             Self::Metadata(error) => error.kind(),
             Self::Site(error) => error.kind(),
             Self::Keys(error) => error.kind(),
+            Self::Journal(error) => error.kind(),
             Self::Tenancy(error) => error.kind(),
             Self::Stopping => ErrorKind::Unavailable,
         }

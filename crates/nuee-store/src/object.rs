@@ -4,9 +4,9 @@ use std::{ops::Range, sync::Arc};
 
 use nuee_access::{Action, Permit};
 use nuee_base::{BlobId, Context, ErrorKind, ObjectKey, Timestamp};
+use nuee_journal::{Entry, Subject};
 use nuee_keys::RowMacKey;
 use nuee_metadata::{PartRow, Transaction, Usage, VersionRow};
-use nuee_tenancy::Entry;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -145,7 +145,7 @@ impl Store {
         let store = self.clone();
         let commit = move |transaction: &Transaction<'_>| {
             store.replace_latest(transaction, &change, version, &condition)?;
-            entry.append(transaction, Action::PutObject.as_str(), Some(&change.key), None)?;
+            entry.append(transaction, Action::PutObject.as_str(), Subject::key(&change.key))?;
             unrecorded.record(transaction)?;
             Ok((info, unrecorded))
         };
@@ -336,7 +336,7 @@ impl Store {
         transaction.add_usage(bucket.number, usage)?;
         transaction.delete_version(row.id)?;
         transaction.delete_latest(bucket.number, key)?;
-        entry.append(transaction, Action::DeleteObject.as_str(), Some(key), None)?;
+        entry.append(transaction, Action::DeleteObject.as_str(), Subject::key(key))?;
         Ok(true)
     }
 

@@ -9,6 +9,7 @@ use std::{
 use md5::{Digest as _, Md5};
 use nuee_access::{Action, Permit};
 use nuee_base::{Context, ObjectKey, Timestamp, UploadId};
+use nuee_journal::Subject;
 use nuee_metadata::{PartRow, Transaction, UploadRow};
 use sha2::Sha256;
 
@@ -22,6 +23,11 @@ use crate::{
     },
     store::{part_fields, upload_fields},
 };
+
+/// What the journal calls the requests of a multipart upload; one action of policies stands for all of them.
+pub(crate) const CREATE_UPLOAD: &str = "s3:CreateMultipartUpload";
+pub(crate) const PUT_PART: &str = "s3:UploadPart";
+pub(crate) const COMPLETE_UPLOAD: &str = "s3:CompleteMultipartUpload";
 
 /// The highest part number, as at S3.
 pub const MAX_PART_NUMBER: u16 = 10_000;
@@ -135,7 +141,7 @@ impl Store {
         let bucket = Arc::clone(bucket);
         let create = move |transaction: &Transaction<'_>| {
             bucket.still_exists(transaction)?;
-            entry.append(transaction, "s3:CreateMultipartUpload", Some(&key), None)?;
+            entry.append(transaction, CREATE_UPLOAD, Subject::upload(&key, id))?;
             transaction.insert_upload(&UploadRow { id, bucket: bucket.number, key, record, mac })?;
             Ok(id)
         };
@@ -191,7 +197,7 @@ impl Store {
             checksum: full_object(&written.checksum),
             blob: written.blob.clone(),
         };
-        let info = PartInfo::new(number, &part);
+        let (info, blob) = (PartInfo::new(number, &part), part.blob.id());
         let record = record::encode(&PartRecord::V1(part))?;
         let upload = target.id;
         let change = self.change(context, &target.bucket, target.key.clone())?;
@@ -209,7 +215,8 @@ impl Store {
                 release_part(transaction, (bucket.parts_owner(), change.reclaim_at), &old, &store)?;
             }
             transaction.put_part(&row)?;
-            entry.append(transaction, "s3:UploadPart", Some(&change.key), None)?;
+            let subject = Subject { part: Some((number, blob)), ..Subject::upload(&change.key, upload) };
+            entry.append(transaction, PUT_PART, subject)?;
             unrecorded.record(transaction)?;
             Ok(unrecorded)
         };
@@ -294,7 +301,7 @@ impl Store {
                 return Err(Error::NoSuchUpload);
             }
             release_parts(transaction, &change, upload.to_bytes())?;
-            entry.append(transaction, Action::AbortUpload.as_str(), Some(&change.key), None)?;
+            entry.append(transaction, Action::AbortUpload.as_str(), Subject::upload(&change.key, upload))?;
             Ok(())
         };
         self.0.metadata.write(abort).await
@@ -319,7 +326,7 @@ impl Store {
         let (store, upload) = (self.clone(), target.id);
         let complete = move |transaction: &Transaction<'_>| {
             store.commit_completion(transaction, &change, upload, prepared, &condition).and_then(|info| {
-                entry.append(transaction, "s3:CompleteMultipartUpload", Some(&change.key), None)?;
+                entry.append(transaction, COMPLETE_UPLOAD, Subject::upload(&change.key, upload))?;
                 Ok(info)
             })
         };

@@ -2,14 +2,17 @@
 //!
 //! - *Rows* are read in one snapshot, so that they can be compared with each other: codes, details, parts, references,
 //!   usage, pointers.
+//! - The same rows are held against the *journal*, which says what must be there.
 //! - *The site* is walked, and told what rows reference: what it lacks, what has another length, what nobody references.
 //! - *Content*, if asked for, is read to the end and its checksums are computed.
 //!
-//! What looks wrong in the second and third is looked at again: what was deleted or replaced meanwhile is not damage. It
-//! only reads, and holds some 25 bytes for each blob, twice that while it looks again. What it cannot see: a row that was
-//! deleted, or replaced by an older form of itself; only a checkpoint of the journal, kept elsewhere, shows that.
+//! What looks wrong in the last two is looked at again: what was deleted or replaced meanwhile is not damage. It only
+//! reads, and holds some 25 bytes for each blob, twice that while it looks again. A row that was deleted, or replaced by an
+//! older form of itself, is not what the journal says; that the journal was not changed with it, only a checkpoint shows
+//! that is kept elsewhere.
 
 mod content;
+mod journal;
 mod rows;
 mod site;
 

@@ -38,6 +38,9 @@ pub enum Error {
     /// Keys.
     #[error(transparent)]
     Keys(#[from] nuee_keys::Error),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] nuee_journal::Error),
 }
 
 impl Error {
@@ -51,6 +54,7 @@ impl Error {
             Self::Permit(mismatch) => mismatch.kind(),
             Self::Metadata(error) => error.kind(),
             Self::Keys(error) => error.kind(),
+            Self::Journal(error) => error.kind(),
         }
     }
 

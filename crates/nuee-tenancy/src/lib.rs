@@ -10,7 +10,6 @@
 //! Deliberately absent: people, who come with sessions, and what is stored in a project.
 
 mod error;
-mod journal;
 mod organisation;
 mod project;
 mod project_keys;
@@ -24,7 +23,6 @@ use nuee_keys::KeyRing;
 use nuee_metadata::Metadata;
 
 pub use error::Error;
-pub use journal::Entry;
 pub use organisation::Organisation;
 pub use project::Project;
 pub use project_keys::ProjectKeys;

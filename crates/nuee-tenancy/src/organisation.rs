@@ -2,12 +2,13 @@
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, OrganisationId, Slug, Timestamp};
+use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{OrganisationRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Entry, Error, Tenancy,
+    Error, Tenancy,
     project_keys::{decode, encode},
 };
 
@@ -46,14 +47,15 @@ impl Tenancy {
         self.0.keys.create_organisation_key(id)?;
         let record = encode(&Record::V1 { created_at_micros: created_at.as_micros() })?;
         let mac = fields(id, &name, &record).mac(&*self.0.keys.row_mac_key(id)?);
-        let entry = Entry::new(context, id, format!("organisation/{name}"));
+        let entry = Entry::new(context, id, format!("organisation/{id}"));
         let organisation = Organisation { id, name: name.clone(), created_at };
+        let said = name.to_string();
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_organisation(&OrganisationRow { id, name: name.clone(), record, mac }) {
                 Err(nuee_metadata::Error::Duplicate) => Err(Error::Exists { kind: "organisation", name }),
                 inserted => Ok(inserted?),
             }?;
-            entry.append(transaction, Action::CreateOrganisation.as_str(), None, None)?;
+            entry.append(transaction, Action::CreateOrganisation.as_str(), Subject::detail(&said))?;
             Ok::<_, Error>(())
         };
         self.0.metadata.write(create).await?;

@@ -2,12 +2,13 @@
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, OrganisationId, ProjectId, Slug, Timestamp};
+use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{ProjectKeyRow, ProjectRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Entry, Error, Tenancy,
+    Error, Tenancy,
     project_keys::{self, decode, encode},
 };
 
@@ -66,7 +67,8 @@ impl Tenancy {
         let wrapped = self.0.keys.create_project_key(organisation, id, 1)?;
         let mac = project_keys::fields(organisation, id, 1, &wrapped).mac(&row_key);
         let key = ProjectKeyRow { project: id, version: 1, record: wrapped, mac };
-        let entry = Entry::new(context, organisation, format!("project/{name}"));
+        let entry = Entry::new(context, organisation, format!("project/{id}"));
+        let said = name.to_string();
         let project = Project { id, organisation, name, created_at };
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_project(&row) {
@@ -76,7 +78,7 @@ impl Tenancy {
                 inserted => Ok(inserted?),
             }?;
             transaction.insert_project_key(&key)?;
-            entry.append(transaction, Action::CreateProject.as_str(), None, None)?;
+            entry.append(transaction, Action::CreateProject.as_str(), Subject::detail(&said))?;
             Ok::<_, Error>(())
         };
         self.0.metadata.write(create).await?;

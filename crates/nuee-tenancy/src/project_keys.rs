@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, OrganisationId, ProjectId};
+use nuee_journal::{Entry, Subject};
 use nuee_keys::{KeyRing, ProjectKey, RowBuilder};
 use nuee_metadata::{Metadata, ProjectKeyRow, RowCache, Transaction};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Entry, Error};
+use crate::Error;
 
 /// Projects whose present key version is kept in memory.
 const PROJECTS: usize = 4_096;
@@ -76,12 +77,18 @@ impl ProjectKeys {
         let forget = self.newest.forget(move |kept, _| *kept == project);
         let add = move |transaction: &Transaction<'_>| {
             transaction.insert_project_key(&ProjectKeyRow { project, version, record, mac })?;
-            entry.append(transaction, Action::RotateKey.as_str(), None, None)?;
+            let said = key_state(version);
+            entry.append(transaction, Action::RotateKey.as_str(), Subject::detail(&said))?;
             Ok::<_, Error>(forget)
         };
         self.metadata.write(add).await?;
         Ok(version)
     }
+}
+
+/// What the journal says of a project's key that has this version.
+pub(crate) fn key_state(version: u32) -> String {
+    format!("version {version}")
 }
 
 /// The fields that the code of a row of `project_keys` covers.

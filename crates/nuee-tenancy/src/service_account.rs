@@ -7,12 +7,13 @@ use nuee_base::{
     AccessKeyId, Context, ErrorKind, OrganisationId, Principal, ProjectId, Role, Secret, ServiceAccountId,
     Slug, Timestamp,
 };
+use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{AccessKeyRow, RowCache, ServiceAccountRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Entry, Error, Tenancy,
+    Error, Tenancy,
     project_keys::{decode, encode},
 };
 
@@ -123,7 +124,8 @@ impl Tenancy {
                 inserted => Ok(inserted?),
             }?;
             transaction.insert_access_key(&key_row)?;
-            entry.append(transaction, Action::CreateServiceAccount.as_str(), None, None)?;
+            let key = key_row.id.to_string();
+            entry.append(transaction, Action::CreateServiceAccount.as_str(), Subject::detail(&key))?;
             Ok::<_, Error>(())
         };
         self.0.metadata.write(create).await?;
@@ -190,7 +192,7 @@ impl Tenancy {
         let revoke = move |transaction: &Transaction<'_>| {
             transaction.update_service_account(row.id, &row.record, row.mac)?;
             transaction.delete_access_keys(row.id)?;
-            entry.append(transaction, Action::RevokeServiceAccount.as_str(), None, None)?;
+            entry.append(transaction, Action::RevokeServiceAccount.as_str(), Subject::default())?;
             Ok::<_, Error>(forget)
         };
         self.0.metadata.write(revoke).await.map(drop)

@@ -1,48 +1,95 @@
-//! Verification of what organisations, projects, accounts and keys have in rows: every code, and every key that rows hold.
+//! Verification of what organisations, projects, accounts and keys have in rows: every code, every key that rows hold, and
+//! that the rows are those that follow from the journal.
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::OrganisationId;
-use nuee_metadata::{ProjectKeyRow, ProjectRow};
+use nuee_journal::{Checkpoint, Leaf, States, Tree, differences, each_leaf};
+use nuee_metadata::{ProjectKeyRow, ProjectRow, ServiceAccountRow, Snapshot};
 
-use crate::{Error, Tenancy, project_keys};
+use crate::{
+    Error, Tenancy,
+    project_keys::{self, key_state},
+};
 
 /// A row that is not as it should be: what it is about, and what is wrong with it.
-pub type DamagedRow = (String, Error);
+pub type DamagedRow = (String, String);
 
 impl Tenancy {
-    /// Opens every row; gives those that do not open.
-    pub fn verify(&self, permit: &Permit) -> Result<Vec<DamagedRow>, Error> {
+    /// Opens every row, holds them against the journal, and the journal against a checkpoint of it; gives what is not as
+    /// it should be.
+    pub fn verify(&self, permit: &Permit, checkpoint: Option<&Checkpoint>) -> Result<Vec<DamagedRow>, Error> {
         permit.require(Action::Verify, Resource::Platform)?;
-        let mut damaged = Vec::new();
-        for row in self.0.metadata.read(|snapshot| snapshot.organisations())? {
-            let (id, name) = (row.id, row.name.clone());
-            note(&mut damaged, || format!("organisation {name}"), self.open_organisation(row));
-            for row in self.0.metadata.read(|snapshot| snapshot.projects(id))? {
-                self.verify_project(row, &mut damaged)?;
+        self.0.metadata.read_consistent(|snapshot| {
+            let mut damaged = Vec::new();
+            let mut rows = States::new();
+            for row in snapshot.organisations()? {
+                let (id, name) = (row.id, row.name.clone());
+                rows.insert(format!("organisation/{id}"), name.to_string());
+                note(&mut damaged, || format!("organisation {name}"), self.open_organisation(row));
+                for row in snapshot.projects(id)? {
+                    self.verify_project(snapshot, row, &mut rows, &mut damaged)?;
+                }
             }
-        }
-        Ok(damaged)
+            let said = verify_journal(snapshot, checkpoint, &mut damaged)?;
+            damaged.extend(differences(&said, &rows));
+            Ok(damaged)
+        })
     }
 
-    fn verify_project(&self, row: ProjectRow, damaged: &mut Vec<DamagedRow>) -> Result<(), Error> {
+    /// The state of the journal now, of the platform that is called `origin`.
+    pub fn checkpoint(&self, permit: &Permit, origin: String) -> Result<Checkpoint, Error> {
+        permit.require(Action::Verify, Resource::Platform)?;
+        let mut tree = Tree::default();
+        self.0.metadata.read_consistent(|snapshot| {
+            each_leaf(snapshot, |row| {
+                tree.append(row);
+                Ok::<_, Error>(())
+            })
+        })?;
+        Ok(Checkpoint { origin, size: tree.size(), root: tree.root() })
+    }
+
+    fn verify_project(
+        &self,
+        snapshot: &Snapshot<'_>,
+        row: ProjectRow,
+        rows: &mut States,
+        damaged: &mut Vec<DamagedRow>,
+    ) -> Result<(), Error> {
         let (organisation, project, name) = (row.organisation, row.id, row.name.clone());
+        rows.insert(format!("project/{project}"), name.to_string());
         note(damaged, || format!("project {name}"), self.open_project(row));
-        for row in self.0.metadata.read(|snapshot| snapshot.project_keys(project))? {
+        for row in snapshot.project_keys(project)? {
             let what = || format!("key version {} of project {name}", row.version);
             note(damaged, what, self.verify_key(organisation, &row));
+            rows.insert(key_of(&format!("project/{project}")), key_state(row.version));
         }
-        for row in self.0.metadata.read(|snapshot| snapshot.service_accounts(project))? {
-            let what = || format!("service account {} of project {name}", row.name);
-            note(damaged, what, self.open_account(organisation, &row));
-            for key in self.0.metadata.read(|snapshot| snapshot.access_keys(row.id))? {
-                note(damaged, || format!("access key {}", key.id), self.read_credentials(&key.id));
-            }
+        for row in snapshot.service_accounts(project)? {
+            self.verify_account(snapshot, (organisation, &row), rows, damaged)?;
         }
         Ok(())
     }
-}
 
-impl Tenancy {
+    fn verify_account(
+        &self,
+        snapshot: &Snapshot<'_>,
+        (organisation, row): (OrganisationId, &ServiceAccountRow),
+        rows: &mut States,
+        damaged: &mut Vec<DamagedRow>,
+    ) -> Result<(), Error> {
+        let keys = snapshot.access_keys(row.id)?;
+        for key in &keys {
+            note(damaged, || format!("access key {}", key.id), self.read_credentials(&key.id));
+        }
+        let opened = self.open_account(organisation, row);
+        let revoked = opened.as_ref().is_ok_and(|account| account.revoked_at.is_some());
+        let keys = keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>().join(" and ");
+        let state = if revoked && keys.is_empty() { REVOKED.to_owned() } else { active(&keys) };
+        rows.insert(format!("service-account/{}", row.id), state);
+        note(damaged, || format!("service account {}", row.name), opened);
+        Ok(())
+    }
+
     fn verify_key(&self, organisation: OrganisationId, row: &ProjectKeyRow) -> Result<(), Error> {
         let row_key = self.0.keys.row_mac_key(organisation)?;
         let fields = project_keys::fields(organisation, row.project, row.version, &row.record);
@@ -51,8 +98,81 @@ impl Tenancy {
     }
 }
 
+const REVOKED: &str = "revoked";
+
+fn active(keys: &str) -> String {
+    format!("active with {keys}")
+}
+
+fn key_of(project: &str) -> String {
+    format!("key of {project}")
+}
+
+/// Reads the whole journal; gives what it says there must be.
+fn verify_journal(
+    snapshot: &Snapshot<'_>,
+    checkpoint: Option<&Checkpoint>,
+    damaged: &mut Vec<DamagedRow>,
+) -> Result<States, Error> {
+    let journal = || "the journal".to_owned();
+    let mut said = States::new();
+    let mut tree = Tree::default();
+    let mut then = None;
+    let walked = each_leaf(snapshot, |row| {
+        if checkpoint.is_some_and(|checkpoint| checkpoint.size == tree.size()) {
+            then = Some(tree.root());
+        }
+        tree.append(row);
+        match Leaf::read(row) {
+            Ok(leaf) => replay(&mut said, leaf),
+            Err(error) => damaged.push((journal(), error.to_string())),
+        }
+        Ok(())
+    });
+    match walked {
+        Err(Error::Journal(error @ nuee_journal::Error::Damaged { .. })) => {
+            damaged.push((journal(), error.to_string()));
+        }
+        walked => walked?,
+    }
+    if let Some(checkpoint) = checkpoint {
+        let size = tree.size();
+        let then = if checkpoint.size == size { Some(tree.root()) } else { then };
+        match then {
+            Some(root) if root == checkpoint.root => {}
+            Some(_) => {
+                let detail = format!("its first {} leaves are not those of the checkpoint", checkpoint.size);
+                damaged.push((journal(), detail));
+            }
+            None => {
+                let detail = format!("it has {size} leaves, and had {} at the checkpoint", checkpoint.size);
+                damaged.push((journal(), detail));
+            }
+        }
+    }
+    Ok(said)
+}
+
+fn replay(said: &mut States, leaf: Leaf) {
+    let Leaf { action, on, detail, .. } = leaf;
+    let detail = detail.unwrap_or_default();
+    let is = |known: Action| action == known.as_str();
+    if is(Action::CreateProject) {
+        said.insert(key_of(&on), key_state(1));
+        said.insert(on, detail);
+    } else if is(Action::CreateOrganisation) {
+        said.insert(on, detail);
+    } else if is(Action::RotateKey) {
+        said.insert(key_of(&on), detail);
+    } else if is(Action::CreateServiceAccount) {
+        said.insert(on, active(&detail));
+    } else if is(Action::RevokeServiceAccount) {
+        said.insert(on, REVOKED.to_owned());
+    }
+}
+
 fn note<T>(damaged: &mut Vec<DamagedRow>, what: impl FnOnce() -> String, opened: Result<T, Error>) {
     if let Err(error) = opened {
-        damaged.push((what(), error));
+        damaged.push((what(), error.to_string()));
     }
 }

@@ -72,7 +72,11 @@ pub enum Request {
     Verify {
         /// Whether every byte is read, or only that everything is there.
         content: bool,
+        /// A checkpoint of the journal that was kept elsewhere.
+        checkpoint: Option<String>,
     },
+    /// Tell the state of the journal.
+    Checkpoint,
     /// Make a new version of keys.
     RotateKeys {
         /// The project whose key it is; none for every project.
@@ -128,6 +132,11 @@ pub enum Reply {
     },
     /// What a verification found.
     Verified(Verified),
+    /// The state of the journal.
+    Checkpoint {
+        /// To be kept elsewhere.
+        checkpoint: String,
+    },
     /// Keys were rotated.
     KeysRotated {
         /// Projects whose key has a new version.

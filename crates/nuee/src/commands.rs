@@ -93,6 +93,9 @@ enum Command {
     Key(key::KeyCommand),
     /// Check everything that is stored: rows, keys, blobs and checksums. Fails if anything is damaged
     Verify(administer::Verify),
+    /// Keep checkpoints of the journal
+    #[command(subcommand)]
+    Journal(administer::JournalCommand),
     /// Check and show settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Project(command) => administer::project(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Verify(verify) => administer::verify(&verify, &common),
+        Command::Journal(command) => administer::journal(&command, &common),
         Command::Config(command) => config::run(&command, &common),
     };
     outcome.unwrap_or_else(|error| {

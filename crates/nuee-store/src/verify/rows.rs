@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use nuee_base::{BlobId, Timestamp, UploadId};
 use nuee_metadata::{BucketRow, Snapshot, Usage, VersionRow};
 
-use super::{BATCH, VerifyReport};
+use super::{
+    BATCH, VerifyReport,
+    journal::{self, OpenUploads},
+};
 use crate::{
     Bucket, Error, Store,
     record::{BlobRecord, Content as Stored},
@@ -16,8 +19,9 @@ pub(super) type Referenced = (BlobId, u64);
 
 /// What the rows that were seen say together.
 #[derive(Default)]
-struct Seen {
-    buckets: HashMap<i64, Bucket>,
+pub(super) struct Seen {
+    pub(super) buckets: HashMap<i64, Bucket>,
+    pub(super) uploads: OpenUploads,
     blobs: Vec<Referenced>,
     usage: HashMap<i64, Usage>,
     /// How many versions reference what is shared.
@@ -34,6 +38,7 @@ impl Store {
             self.verify_buckets(snapshot, report, &mut seen)?;
             self.verify_versions(snapshot, report, &mut seen)?;
             compare_usage(snapshot, report, &seen)?;
+            journal::compare(snapshot, report, &seen)?;
             for (id, extra) in shares {
                 let found = seen.references.get(&id).copied().unwrap_or(0);
                 if found != extra + 1 {
@@ -109,9 +114,13 @@ impl Store {
         report: &mut VerifyReport,
         seen: &mut Seen,
     ) -> Result<(), Error> {
+        let parts = seen.uploads.entry(upload).or_default();
         for row in snapshot.parts(upload, 0, u32::MAX)? {
             match self.open_part(bucket.parts_owner(), &row) {
-                Ok(part) => seen.blobs.push((part.blob.id(), part.size)),
+                Ok(part) => {
+                    parts.insert(row.number, part.blob.id());
+                    seen.blobs.push((part.blob.id(), part.size));
+                }
                 Err(error) => report.add(format!("part {} of upload {upload}", row.number), error),
             }
         }

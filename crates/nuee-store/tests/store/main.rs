@@ -9,4 +9,5 @@ mod objects;
 mod platform;
 mod reclaiming;
 mod rotating;
+mod tampering;
 mod uploads;

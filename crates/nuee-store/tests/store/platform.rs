@@ -22,6 +22,7 @@ pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) site: DirectorySite,
     pub(crate) metadata: Metadata,
+    pub(crate) tenancy: Tenancy,
     pub(crate) decider: Decider,
     pub(crate) environment: Environment,
     /// A bucket of the first project of the first organisation.
@@ -100,7 +101,7 @@ impl Platform {
             }
         }
         let [home, next_door, abroad] = buckets.try_into().unwrap();
-        Self { directory, store, site, metadata, decider, environment, home, next_door, abroad }
+        Self { directory, store, site, metadata, tenancy, decider, environment, home, next_door, abroad }
     }
 
     /// The owner of a bucket's project.
@@ -164,6 +165,16 @@ impl Platform {
         let target = self.create_upload(bucket, name).await;
         self.store.put_part(&owner, &permit, (&target, 1), body(part, 50_000)).await.unwrap();
         target
+    }
+
+    /// Writes part 1 of the upload of this key, which is open, once more.
+    pub(crate) async fn replace_part(&self, bucket: &Arc<Bucket>, name: &str, part: &Bytes) {
+        let (owner, permit) = (self.owner(bucket), self.permit(bucket, Action::PutObject));
+        let listed = self.permit(bucket, Action::ListUploads);
+        let open = self.store.list_uploads(&listed, bucket, ("", None), 10).await.unwrap();
+        let upload = open.into_iter().find(|upload| upload.key == key(name)).unwrap();
+        let target = UploadTarget { bucket: Arc::clone(bucket), key: upload.key, id: upload.id };
+        self.store.put_part(&owner, &permit, (&target, 1), body(part, 50_000)).await.unwrap();
     }
 
     async fn create_upload(&self, bucket: &Arc<Bucket>, name: &str) -> UploadTarget {

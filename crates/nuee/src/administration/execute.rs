@@ -1,8 +1,9 @@
 //! Carrying out what is asked: one decision, one call of the layer below, one conversion.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, Slug};
+use nuee_journal::Checkpoint;
 use nuee_store::VerifyReport;
 use tokio::task::spawn_blocking;
 
@@ -72,7 +73,13 @@ impl Administration {
                 let projects = self.projects(&organisation)?.iter().map(Project::from).collect();
                 Ok(Reply::Projects { projects })
             }
-            Request::Verify { content } => self.verify(content, progress).await,
+            Request::Verify { content, checkpoint } => self.verify(content, checkpoint, progress).await,
+            Request::Checkpoint => {
+                let (_, permit) = self.permit(Action::Verify, Resource::Platform)?;
+                let (tenancy, origin) = (self.platform.tenancy().clone(), self.origin());
+                let checkpoint = spawn_blocking(move || tenancy.checkpoint(&permit, origin)).await??;
+                Ok(Reply::Checkpoint { checkpoint: checkpoint.to_string() })
+            }
             Request::RotateKeys { place } => self.rotate(place).await,
         }
     }
@@ -131,17 +138,31 @@ impl Administration {
         }))
     }
 
-    async fn verify(&self, content: bool, progress: impl Fn(Progress) + Send + Sync) -> Result<Reply> {
+    /// What checkpoints call this platform's journal.
+    fn origin(&self) -> String {
+        format!("nuee/{}", self.platform.instance())
+    }
+
+    async fn verify(
+        &self,
+        content: bool,
+        checkpoint: Option<String>,
+        progress: impl Fn(Progress) + Send + Sync,
+    ) -> Result<Reply> {
+        let checkpoint = checkpoint.map(|text| text.parse::<Checkpoint>()).transpose()?;
+        if let Some(other) = checkpoint.as_ref().filter(|checkpoint| checkpoint.origin != self.origin()) {
+            bail!("the checkpoint is of {}, and this platform is {}", other.origin, self.origin());
+        }
         let (_, permit) = self.permit(Action::Verify, Resource::Platform)?;
         let tell = |seen: &VerifyReport| {
             progress(Progress { objects: seen.objects, bytes: seen.bytes, damaged: seen.damaged });
         };
         let tenancy = self.platform.tenancy().clone();
         let (_, of_tenancy) = self.permit(Action::Verify, Resource::Platform)?;
-        let rows = spawn_blocking(move || tenancy.verify(&of_tenancy)).await??;
+        let rows = spawn_blocking(move || tenancy.verify(&of_tenancy, checkpoint.as_ref())).await??;
         let report = self.platform.store().verify(&permit, content, tell).await?;
         let damaged = report.damaged + rows.len() as u64;
-        let rows = rows.into_iter().map(|(what, error)| Finding { what, detail: error.to_string() });
+        let rows = rows.into_iter().map(|(what, detail)| Finding { what, detail });
         let finding = |finding: nuee_store::Finding| Finding { what: finding.what, detail: finding.detail };
         Ok(Reply::Verified(Verified {
             buckets: report.buckets,

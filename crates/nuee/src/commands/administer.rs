@@ -2,12 +2,14 @@
 
 use std::{
     fmt::Write as _,
+    fs,
     io::{self, IsTerminal, Write as _},
+    path::PathBuf,
     process::ExitCode,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use nuee_base::{Environment, Role, Slug};
 
@@ -128,8 +130,25 @@ pub(super) struct Verify {
     /// Look only whether everything is there, and do not read every byte
     #[arg(long)]
     quick: bool,
+    /// A checkpoint that `nuee journal checkpoint` gave, kept on another machine: shows whether the journal was
+    /// rewritten or cut since
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
+}
+
+/// `nuee journal …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalCommand {
+    /// Print the state of the journal: how many leaves it has, and the root of the tree over them
+    ///
+    /// Keep it on another machine. `nuee verify --checkpoint FILE` then shows whether anything was deleted, brought back
+    /// or rewritten since, the journal included.
+    Checkpoint {
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 /// Runs `nuee status`.
@@ -176,7 +195,18 @@ pub(super) fn project(command: ProjectCommand, common: &Common) -> Result<ExitCo
 
 /// Runs `nuee verify`.
 pub(super) fn verify(verify: &Verify, common: &Common) -> Result<ExitCode> {
-    run(Request::Verify { content: !verify.quick }, verify.output, common)
+    let read = |path: &PathBuf| {
+        fs::read_to_string(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))
+    };
+    let checkpoint = verify.checkpoint.as_ref().map(read).transpose()?;
+    run(Request::Verify { content: !verify.quick, checkpoint }, verify.output, common)
+}
+
+/// Runs `nuee journal …`.
+pub(super) fn journal(command: &JournalCommand, common: &Common) -> Result<ExitCode> {
+    match command {
+        JournalCommand::Checkpoint { output } => run(Request::Checkpoint, *output, common),
+    }
 }
 
 /// Has a request carried out, and prints what comes back.
@@ -266,6 +296,7 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
             projects.iter().map(|each| [&*each.name, &each.created_at, &each.id]),
         )?,
         Reply::Verified(verified) => show_verified(verified)?,
+        Reply::Checkpoint { checkpoint } => checkpoint.clone(),
         Reply::KeysRotated { projects, data_keys, damaged } => {
             let mut text = format!(
                 "{projects} projects have a new key; {data_keys} data keys were wrapped anew. No blob was touched.\n"
