@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use nuee_base::{BlobId, ObjectKey, OrganisationId, UploadId};
+use nuee_base::{BlobId, InvalidId, ObjectKey, OrganisationId, UploadId};
 use nuee_metadata::{LeafRow, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -81,17 +81,17 @@ impl Leaf {
         if body.v != FORM {
             return Err(damaged(format!("its form is {}, and this program knows {FORM}", body.v)));
         }
+        let invalid = |error: InvalidId| damaged(error.to_string());
+        let upload = body.upload.map(|upload| upload.parse()).transpose().map_err(invalid)?;
+        let blob = body.blob.map(|blob| blob.parse()).transpose().map_err(invalid)?;
         let key = body.key.map(|key| key.parse()).transpose();
-        let upload = body.upload.map(|upload| upload.parse()).transpose();
-        let blob =
-            body.blob.map(|blob| blob.parse()).transpose().map_err(|error| damaged(error.to_string()))?;
         Ok(Self {
             id: row.id,
             organisation: row.organisation,
             action: body.action.into_owned(),
             on: body.on.into_owned(),
             key: key.map_err(|_| damaged("its key is none".into()))?,
-            upload: upload.map_err(|error: nuee_base::InvalidId| damaged(error.to_string()))?,
+            upload,
             part: body.part.zip(blob),
             detail: body.detail.map(Cow::into_owned),
         })
