@@ -16,7 +16,6 @@ use aws_lc_rs::{
     aead::{Aad, LessSafeKey, Nonce},
     constant_time::verify_slices_are_equal,
 };
-use bytes::{Bytes, BytesMut};
 use nuee_base::{BlobId, OrganisationId};
 
 use crate::{
@@ -232,33 +231,33 @@ impl Opener {
         at(first)..at(last + 1).min(sealed_size(size))
     }
 
-    /// Opens `sealed`, which was read from [`Opener::sealed_range`], in place; gives the bytes of `range` in pieces.
+    /// Opens `sealed`, which was read from [`Opener::sealed_range`], in place; gives the places in it where the bytes of
+    /// `range` are now.
     pub fn open_range(
         &self,
         size: u64,
-        range: Range<u64>,
-        mut sealed: BytesMut,
-    ) -> Result<Vec<Bytes>, Error> {
-        let (first, last) = chunks_of(size, &range);
+        range: &Range<u64>,
+        sealed: &mut [u8],
+    ) -> Result<Vec<Range<usize>>, Error> {
+        let (first, last) = chunks_of(size, range);
         // What was read bounds the memory, not what is said of its size.
         let mut opened = Vec::with_capacity(sealed.len() / CHUNK_SIZE + 1);
+        let mut at = 0;
         for chunk in first..=last {
             let start = chunk * CHUNK_SIZE as u64;
             let plain = usize::try_from(size.saturating_sub(start)).unwrap_or(usize::MAX).min(CHUNK_SIZE);
-            if sealed.len() < plain + TAG_SIZE {
-                return Err(Error::Tampered);
-            }
-            let mut piece = sealed.split_to(plain + TAG_SIZE);
+            let piece = sealed.get_mut(at..at + plain + TAG_SIZE).ok_or(Error::Tampered)?;
             let index = u32::try_from(chunk).map_err(|_| Error::TooLong)?;
             let nonce = self.key.nonce(index, chunk + 1 == chunks(size));
-            self.key.cipher.open_in_place(nonce, Aad::empty(), &mut piece).map_err(|_| Error::Tampered)?;
+            self.key.cipher.open_in_place(nonce, Aad::empty(), piece).map_err(|_| Error::Tampered)?;
             let within = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX).min(plain);
             let (from, to) = (within(range.start), within(range.end));
             if from < to {
-                opened.push(piece.freeze().slice(from..to));
+                opened.push(at + from..at + to);
             }
+            at += plain + TAG_SIZE;
         }
-        if sealed.is_empty() { Ok(opened) } else { Err(Error::Tampered) }
+        if at == sealed.len() { Ok(opened) } else { Err(Error::Tampered) }
     }
 }
 
@@ -293,7 +292,7 @@ mod tests {
 
         let (opener, chunk) = (Opener { key: key() }, CHUNK_SIZE as u64);
         let size = (u64::from(u32::MAX) + 2) * chunk;
-        let read = BytesMut::zeroed(CHUNK_SIZE + TAG_SIZE);
-        assert!(matches!(opener.open_range(size, size - chunk..size, read), Err(Error::TooLong)));
+        let mut read = vec![0; CHUNK_SIZE + TAG_SIZE];
+        assert!(matches!(opener.open_range(size, &(size - chunk..size), &mut read), Err(Error::TooLong)));
     }
 }

@@ -4,7 +4,11 @@
 //! ahead of the client. A chunk that does not open ends the stream with an error, and the surface cuts the connection:
 //! wrong bytes never end a clean answer.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc};
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
@@ -33,51 +37,79 @@ const LARGE_STEPS: usize = 64;
 /// The largest range that is read and opened at once, in the calling thread, if the page cache holds it.
 const AT_ONCE_BYTES: u64 = 128 << 10;
 
-/// The places of large steps. Each comes back when the last byte of its step was sent.
+/// How many buffers of large steps are kept for later ones.
+const KEPT_BUFFERS: usize = 8;
+
+/// The buffers of large steps, used again and again: fresh memory of this size costs as much as opening what is read into
+/// it.
 #[derive(Clone)]
-pub(crate) struct LargeSteps(Arc<Semaphore>);
+pub(crate) struct LargeSteps {
+    places: Arc<Semaphore>,
+    kept: Arc<Mutex<Vec<Vec<u8>>>>,
+}
 
 impl Default for LargeSteps {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LARGE_STEPS)))
+        Self { places: Arc::new(Semaphore::new(LARGE_STEPS)), kept: Arc::default() }
     }
-}
-
-/// How much a step may take.
-struct Allowance {
-    bytes: u64,
-    place: Option<OwnedSemaphorePermit>,
 }
 
 impl LargeSteps {
-    fn allow(&self) -> Allowance {
-        let place = Arc::clone(&self.0).try_acquire_owned().ok();
-        Allowance { bytes: if place.is_some() { STEP_BYTES } else { CHUNK_SIZE as u64 }, place }
+    /// A buffer for the next step: a large one, if there is a place.
+    fn buffer(&self) -> StepBuffer {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return StepBuffer { bytes: Vec::new(), length: 0, large: None };
+        };
+        let bytes = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        StepBuffer { bytes, length: 0, large: Some((self.clone(), place)) }
     }
 }
 
-impl Allowance {
+/// What a step reads into. It is held until the last of its bytes was sent.
+struct StepBuffer {
+    bytes: Vec<u8>,
+    length: usize,
+    large: Option<(LargeSteps, OwnedSemaphorePermit)>,
+}
+
+impl StepBuffer {
     /// What one step takes of a range, and what is left. Steps end at chunk boundaries, so that no chunk is opened twice.
     fn split(&self, range: &Range<u64>) -> (Range<u64>, Range<u64>) {
-        let end = ((range.start + self.bytes) / CHUNK_SIZE as u64 * CHUNK_SIZE as u64).min(range.end);
+        let most = if self.large.is_some() { STEP_BYTES } else { CHUNK_SIZE as u64 };
+        let end = ((range.start + most) / CHUNK_SIZE as u64 * CHUNK_SIZE as u64).min(range.end);
         (range.start..end, end..range.end)
     }
 
-    /// Bytes that hold the place for as long as they live.
-    fn hold(self, bytes: VecDeque<Bytes>) -> VecDeque<Bytes> {
-        let Some(place) = self.place.map(Arc::new) else { return bytes };
-        bytes.into_iter().map(|bytes| Bytes::from_owner(Held { bytes, _place: Arc::clone(&place) })).collect()
+    /// Room for this many bytes, which hold nothing of meaning.
+    fn room(&mut self, length: usize) -> &mut [u8] {
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+        self.length = length;
+        &mut self.bytes[..length]
+    }
+
+    /// These places of it, to be sent.
+    fn share(self, places: Vec<Range<usize>>) -> VecDeque<Bytes> {
+        let all = Bytes::from_owner(self);
+        places.into_iter().map(|place| all.slice(place)).collect()
     }
 }
 
-struct Held {
-    bytes: Bytes,
-    _place: Arc<OwnedSemaphorePermit>,
+impl AsRef<[u8]> for StepBuffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
+impl Drop for StepBuffer {
+    fn drop(&mut self) {
+        if let Some((steps, _place)) = self.large.take() {
+            let mut kept = steps.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() < KEPT_BUFFERS {
+                kept.push(std::mem::take(&mut self.bytes));
+            }
+        }
     }
 }
 
@@ -117,18 +149,10 @@ struct OpenBlob {
 }
 
 impl OpenBlob {
-    /// Opens what was read of `range`; gives the plain bytes of the range.
-    fn open(&self, range: &Range<u64>, sealed: BytesMut) -> Result<VecDeque<Bytes>, Error> {
-        let opened = self.opener.open_range(self.size, range.clone(), sealed);
-        opened.map(VecDeque::from).map_err(|error| Error::damaged(format!("blob {}", self.id), error))
-    }
-
-    /// Reads and opens a range; blocks.
-    fn read(&self, range: &Range<u64>) -> Result<VecDeque<Bytes>, Error> {
-        let at = Opener::sealed_range(self.size, range);
-        let mut sealed = BytesMut::zeroed(length(&at));
-        self.reader.read_at(at.start, &mut sealed)?;
-        self.open(range, sealed)
+    /// Opens what was read of `range`; gives the places of its bytes.
+    fn open(&self, range: &Range<u64>, sealed: &mut [u8]) -> Result<Vec<Range<usize>>, Error> {
+        let opened = self.opener.open_range(self.size, range, sealed);
+        opened.map_err(|error| Error::damaged(format!("blob {}", self.id), error))
     }
 }
 
@@ -185,17 +209,11 @@ impl Store {
             header = sealed.split_to(HEADER_SIZE);
         }
         let blob = self.open_blob(bucket, piece, reader, &header)?;
-        let mut opened = blob.open(&piece.range, sealed)?;
-        Ok(Some(match opened.len() {
-            0 => Bytes::new(),
-            1 => opened.pop_front().unwrap_or_default(),
-            _ => opened
-                .into_iter()
-                .fold(BytesMut::new(), |mut all, bytes| {
-                    all.extend_from_slice(&bytes);
-                    all
-                })
-                .freeze(),
+        let opened = blob.open(&piece.range, &mut sealed)?;
+        Ok(Some(match &opened[..] {
+            [] => Bytes::new(),
+            [only] => sealed.freeze().slice(only.clone()),
+            several => several.iter().map(|place| &sealed[place.clone()]).collect::<Vec<_>>().concat().into(),
         }))
     }
 
@@ -231,25 +249,25 @@ impl Store {
     }
 
     /// Opens a piece's blob and reads its first step; blocks.
-    fn start(&self, bucket: &Bucket, piece: &Piece, allowance: Allowance) -> Result<Step, Error> {
+    fn start(&self, bucket: &Bucket, piece: &Piece, mut buffer: StepBuffer) -> Result<Step, Error> {
         let reader = self.reader(piece)?;
-        let (now, range) = allowance.split(&piece.range);
+        let (now, range) = buffer.split(&piece.range);
         let at = Opener::sealed_range(piece.size, &now);
         // One read for the header and what comes after it tells the kernel at once that more will be wanted.
-        let from_start = at.start == HEADER_SIZE as u64;
-        let start = if from_start { 0 } else { at.start };
-        let mut sealed = BytesMut::zeroed(length(&(start..at.end)));
-        reader.read_at(start, &mut sealed)?;
-        let header = if from_start {
-            sealed.split_to(HEADER_SIZE)
-        } else {
-            let mut header = BytesMut::zeroed(HEADER_SIZE);
+        let header_bytes = if at.start == HEADER_SIZE as u64 { HEADER_SIZE } else { 0 };
+        let read = buffer.room(header_bytes + length(&at));
+        reader.read_at(at.start - header_bytes as u64, read)?;
+        let mut header = [0; HEADER_SIZE];
+        let (before, sealed) = read.split_at_mut(header_bytes);
+        if before.is_empty() {
             reader.read_at(0, &mut header)?;
-            header
-        };
+        } else {
+            header.copy_from_slice(before);
+        }
         let blob = self.open_blob(bucket, piece, reader, &header)?;
-        let ready = allowance.hold(blob.open(&now, sealed)?);
-        Ok(Step { ready, rest: Rest { blob: Arc::new(blob), range } })
+        let opened = blob.open(&now, sealed)?;
+        let places = opened.into_iter().map(|place| place.start + header_bytes..place.end + header_bytes);
+        Ok(Step { ready: buffer.share(places.collect()), rest: Rest { blob: Arc::new(blob), range } })
     }
 }
 
@@ -267,10 +285,13 @@ struct Rest {
 
 impl Rest {
     /// Reads and opens the next step; blocks.
-    fn read(self, allowance: Allowance) -> Result<Step, Error> {
-        let (now, range) = allowance.split(&self.range);
-        let ready = allowance.hold(self.blob.read(&now)?);
-        Ok(Step { ready, rest: Self { blob: self.blob, range } })
+    fn read(self, mut buffer: StepBuffer) -> Result<Step, Error> {
+        let (now, range) = buffer.split(&self.range);
+        let at = Opener::sealed_range(self.blob.size, &now);
+        let sealed = buffer.room(length(&at));
+        self.blob.reader.read_at(at.start, sealed)?;
+        let places = self.blob.open(&now, sealed)?;
+        Ok(Step { ready: buffer.share(places), rest: Self { blob: self.blob, range } })
     }
 }
 
@@ -292,11 +313,11 @@ impl Reading {
         let (store, bucket) = (self.store.clone(), self.bucket.clone());
         let step: Box<dyn FnOnce() -> Result<Step, Error> + Send> =
             if let Some(rest) = rest.filter(|rest| !rest.range.is_empty()) {
-                let allowance = self.store.0.large_steps.allow();
-                Box::new(move || rest.read(allowance))
+                let buffer = self.store.0.large_steps.buffer();
+                Box::new(move || rest.read(buffer))
             } else if let Some(piece) = self.pieces.pop_front() {
-                let allowance = self.store.0.large_steps.allow();
-                Box::new(move || store.start(&bucket, &piece, allowance))
+                let buffer = self.store.0.large_steps.buffer();
+                Box::new(move || store.start(&bucket, &piece, buffer))
             } else {
                 return;
             };

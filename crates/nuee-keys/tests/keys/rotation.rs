@@ -1,6 +1,5 @@
 //! Rotation: wrapped keys change, sealed blobs do not.
 
-use bytes::BytesMut;
 use nuee_base::{BlobId, ErrorKind};
 use nuee_keys::{BlobIdentity, Error, HEADER_SIZE, Opener, ProjectKey, Sealer, WrappedDataKey, rewrap};
 
@@ -17,7 +16,9 @@ fn open(
     let (header, body) = sealed.split_at(HEADER_SIZE);
     let opener = Opener::new(key.open_data_key(identity, wrapped)?, wrapped, header)?;
     let size = TEXT.len() as u64;
-    Ok(opener.open_range(size, 0..size, BytesMut::from(body))?.concat())
+    let mut body = body.to_vec();
+    let opened = opener.open_range(size, &(0..size), &mut body)?;
+    Ok(opened.into_iter().flat_map(|place| body[place].to_vec()).collect())
 }
 
 #[test]

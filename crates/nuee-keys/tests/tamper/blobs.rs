@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use nuee_base::Environment;
 use nuee_keys::{
     BlobIdentity, CHUNK_SIZE, Error, HEADER_SIZE, Opener, ProjectKey, Sealer, TAG_SIZE, WrappedDataKey,
@@ -51,7 +50,9 @@ impl Blob {
         let data_key = self.key.open_data_key(self.identity, &wrapped)?;
         let (header, body) = self.sealed.split_at(self.sealed.len().min(HEADER_SIZE));
         let opener = Opener::new(data_key, &wrapped, header)?;
-        Ok(opener.open_range(self.size, 0..self.size, BytesMut::from(body))?.concat())
+        let mut body = body.to_vec();
+        let opened = opener.open_range(self.size, &(0..self.size), &mut body)?;
+        Ok(opened.into_iter().flat_map(|place| body[place].to_vec()).collect())
     }
 
     fn chunks(&self) -> Vec<&[u8]> {
