@@ -23,7 +23,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame};
-use md5::{Digest as _, Md5};
+use md5_simd::{Digest as _, DigestMd5 as Md5};
 use nuee_store::{Checksum, ChecksumAlgorithm, Hasher};
 use sha2::Sha256;
 use tokio::time::{Sleep, sleep};

@@ -2,7 +2,7 @@
 //! ([S3: checking object integrity](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
 
 use crc_fast::{CrcAlgorithm, Digest as Crc};
-use md5::{Digest as _, Md5};
+use md5_simd::{Digest as _, DigestMd5 as Md5};
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::Sha256;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use md5::{Digest as _, Md5};
+use md5_simd::{Digest as _, DigestMd5 as Md5};
 use nuee_access::{Action, Permit};
 use nuee_base::{Context, ObjectKey, Timestamp, UploadId};
 use nuee_journal::Subject;
