@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed; patterns of bytes wrap, digests are short, and figures are printed"
 )]
 
+mod access_matrix;
 mod bad_input;
 mod canaries;
 mod clients;
