@@ -16,6 +16,7 @@ mod canaries;
 mod clients;
 mod disk_full;
 mod io_errors;
+mod journal;
 mod kept_data;
 mod memory;
 mod semantics;
