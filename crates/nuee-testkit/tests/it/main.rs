@@ -14,6 +14,7 @@ mod access_matrix;
 mod bad_input;
 mod canaries;
 mod clients;
+mod crawl;
 mod disk_full;
 mod io_errors;
 mod journal;
