@@ -40,7 +40,11 @@ impl Client {
 
     /// Signs a request and sends it.
     pub fn send(&mut self, draft: Draft) -> io::Result<Answer> {
-        let draft = self.signer().header(draft);
+        self.send_as_it_is(&self.signer().header(draft))
+    }
+
+    /// Sends a request that somebody else signed, or nobody.
+    pub fn send_as_it_is(&mut self, draft: &Draft) -> io::Result<Answer> {
         let (bytes, bodiless) = (draft.to_bytes(), draft.method == Method::HEAD);
         if let Some(wire) = &mut self.wire {
             // The server may have closed it since.

@@ -10,11 +10,14 @@
     reason = "a test that cannot go on has failed; patterns of bytes wrap, digests are short, and figures are printed"
 )]
 
+mod access_matrix;
 mod bad_input;
 mod canaries;
 mod clients;
+mod crawl;
 mod disk_full;
 mod io_errors;
+mod journal;
 mod kept_data;
 mod memory;
 mod semantics;

@@ -1,0 +1,132 @@
+//! The journal's leaves: one for each change, that says who did what on which resource, and none for anything else.
+
+use http::Method;
+use nuee_base::{OrganisationId, Principal};
+use nuee_metadata::LeafRow;
+use nuee_testkit::signer::Draft;
+use serde_json::{Value, json};
+
+use crate::access_matrix::{Asker, Bench, rows};
+
+/// The leaves that an operation of S3 appends when it is carried out, by the rows of the access matrix: action, resource,
+/// key, detail. `#` is the number in the names of the things. What is not here appends none.
+const LEAVES: &[(&str, [&str; 4])] = &[
+    ("CreateBucket", ["s3:CreateBucket", "bucket/new-#", "", ""]),
+    ("DeleteBucket", ["s3:DeleteBucket", "bucket/empty-#", "", ""]),
+    ("PutBucketEncryption", ["s3:PutEncryptionConfiguration", "bucket/schools-#", "", ""]),
+    ("DeleteBucketEncryption", ["s3:PutEncryptionConfiguration", "bucket/schools-#", "", ""]),
+    ("PutObject", ["s3:PutObject", "bucket/schools-#", "written", ""]),
+    ("PutObject:replace", ["s3:PutObject", "bucket/schools-#", "kept", ""]),
+    ("CopyObject", ["s3:PutObject", "bucket/schools-#", "copy", "copy from bucket/schools-#"]),
+    ("DeleteObject", ["s3:DeleteObject", "bucket/schools-#", "kept", ""]),
+    // One of its two keys is not there.
+    ("DeleteObjects", ["s3:DeleteObject", "bucket/schools-#", "kept", ""]),
+    ("CreateMultipartUpload", ["s3:CreateMultipartUpload", "bucket/schools-#", "begun", ""]),
+    ("UploadPart", ["s3:UploadPart", "bucket/schools-#", "parts", ""]),
+    ("UploadPartCopy", ["s3:UploadPart", "bucket/schools-#", "parts", ""]),
+    ("CompleteMultipartUpload", ["s3:CompleteMultipartUpload", "bucket/schools-#", "parts", ""]),
+    ("AbortMultipartUpload", ["s3:AbortMultipartUpload", "bucket/schools-#", "parts", ""]),
+];
+
+/// The organisation and the body of a leaf that says this.
+fn leaf(principal: &Principal, [action, on, key, detail]: [&str; 4], round: u32) -> (OrganisationId, Value) {
+    let Principal::ServiceAccount { organisation, .. } = *principal else {
+        panic!("{principal} changes nothing")
+    };
+    let numbered = |text: &str| text.replace('#', &round.to_string());
+    let mut body = json!({ "v": 1, "by": principal.to_string(), "action": action, "on": numbered(on) });
+    for (name, text) in [("key", key), ("detail", detail)] {
+        if !text.is_empty() {
+            body[name] = numbered(text).into();
+        }
+    }
+    (organisation, body)
+}
+
+fn read(leaf: &LeafRow) -> (OrganisationId, Value) {
+    (leaf.organisation, serde_json::from_slice(&leaf.body).unwrap())
+}
+
+#[test]
+fn each_change_appends_its_leaf_and_nothing_else_does() {
+    let mut bench = Bench::start();
+    let mut wrong = Vec::new();
+    for row in rows() {
+        let said = LEAVES.iter().find(|(name, _)| *name == row.name).map(|(_, said)| *said);
+        assert_eq!(said.is_some(), row.changes, "{}", row.name);
+        for (asker, mark) in row.cells(&bench) {
+            let last = bench.last_leaf();
+            let answer = bench.ask(&asker, bench.request(row.name));
+            let found = bench.leaves(last).iter().map(read).collect::<Vec<_>>();
+            let said = said.filter(|_| row.takes_effect(mark));
+            let expected: Vec<_> =
+                said.map(|said| leaf(&asker.principal, said, bench.round())).into_iter().collect();
+            if found != expected {
+                let (name, asked) = (row.name, asker.name);
+                wrong.push(format!(
+                    "{name}, {asked}, {}: expected {expected:?}, found {found:?}",
+                    answer.status
+                ));
+            }
+            if !found.is_empty() {
+                bench.renew();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Writes by somebody who may write, which fail for another reason.
+fn failures(bench: &Bench) -> Vec<(Draft, &'static str)> {
+    let bucket = bench.request("CreateBucket:taken").path;
+    let (kept, absent) = (bench.request("GetObject").path, bench.request("GetObject:absent").path);
+    let upload = |id: &str| Draft::put(&absent, "a part").query("partNumber", "1").query("uploadId", id);
+    let id = &bench.request("ListParts").query.remove(0).1;
+    let complete = "<CompleteMultipartUpload><Part><PartNumber>7</PartNumber><ETag>x</ETag></Part>\
+                    </CompleteMultipartUpload>";
+    let complete = Draft::with_body(Method::POST, &bench.request("ListParts").path, complete);
+    let copy = |source: &str| Draft::put(&kept, "").header("x-amz-copy-source", source);
+    vec![
+        (Draft::put(&kept, "x").header("if-match", "\"0123\""), "PreconditionFailed"),
+        (Draft::put(&kept, "x").header("if-none-match", "*"), "PreconditionFailed"),
+        (Draft::put(&kept, "x").header("content-md5", "AAAAAAAAAAAAAAAAAAAAAA=="), "BadDigest"),
+        (Draft::put(&kept, "x").header("x-amz-checksum-crc32", "AAAAAA=="), "BadDigest"),
+        (Draft::put("/nowhere/key", "x"), "NoSuchBucket"),
+        (Draft::put("/Bad_Name", ""), "InvalidBucketName"),
+        (copy(&absent), "NoSuchKey"),
+        (copy(&kept), "InvalidRequest"),
+        (upload(id), "NoSuchUpload"),
+        (complete.query("uploadId", id), "InvalidPart"),
+        (Draft::new(Method::DELETE, &absent).query("uploadId", id), "NoSuchUpload"),
+        (Draft::new(Method::DELETE, &bucket), "BucketNotEmpty"),
+        (Draft::with_body(Method::POST, &bucket, "<Delete></Delete>").query("delete", ""), "MalformedXML"),
+        (Draft::put(&bucket, "<Nothing/>").query("encryption", ""), "MalformedXML"),
+        (Draft::put(&bucket, "").query("acl", ""), "NotImplemented"),
+    ]
+}
+
+#[test]
+fn writes_that_fail_append_nothing() {
+    let bench = Bench::start();
+    let owner: &Asker = &bench.askers[0];
+    let last = bench.last_leaf();
+    for (draft, code) in failures(&bench) {
+        let asked = format!("{} {}", draft.method, draft.target());
+        let answer = bench.ask(owner, draft);
+        assert_eq!(answer.code(), code, "{asked}: {}", answer.text());
+        assert_eq!(bench.last_leaf(), last, "{asked}");
+    }
+}
+
+/// Leaves are numbered without a gap, whatever failed between them.
+#[test]
+fn leaves_have_no_gaps() {
+    let bench = Bench::start();
+    let owner = &bench.askers[0];
+    for (draft, _) in failures(&bench) {
+        bench.ask(owner, draft);
+        assert_eq!(bench.ask(owner, bench.request("PutObject")).status, 200);
+    }
+    let numbers: Vec<_> = bench.leaves(0).iter().map(|leaf| leaf.id).collect();
+    assert_eq!(numbers, (1..=bench.last_leaf()).collect::<Vec<_>>());
+}
