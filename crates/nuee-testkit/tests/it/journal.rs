@@ -1,7 +1,7 @@
 //! The journal's leaves: one for each change, that says who did what on which resource, and none for anything else.
 
 use http::Method;
-use nuee_base::{OrganisationId, Principal};
+use nuee_base::{OrganisationId, Principal, UploadId};
 use nuee_metadata::LeafRow;
 use nuee_testkit::signer::Draft;
 use serde_json::{Value, json};
@@ -9,33 +9,40 @@ use serde_json::{Value, json};
 use crate::access_matrix::{Asker, Bench, rows};
 
 /// The leaves that an operation of S3 appends when it is carried out, by the rows of the access matrix: action, resource,
-/// key, detail. `#` is the number in the names of the things. What is not here appends none.
-const LEAVES: &[(&str, [&str; 4])] = &[
-    ("CreateBucket", ["s3:CreateBucket", "bucket/new-#", "", ""]),
-    ("DeleteBucket", ["s3:DeleteBucket", "bucket/empty-#", "", ""]),
-    ("PutBucketEncryption", ["s3:PutEncryptionConfiguration", "bucket/schools-#", "", ""]),
-    ("DeleteBucketEncryption", ["s3:PutEncryptionConfiguration", "bucket/schools-#", "", ""]),
-    ("PutObject", ["s3:PutObject", "bucket/schools-#", "written", ""]),
-    ("PutObject:replace", ["s3:PutObject", "bucket/schools-#", "kept", ""]),
-    ("CopyObject", ["s3:PutObject", "bucket/schools-#", "copy", "copy from bucket/schools-#"]),
-    ("DeleteObject", ["s3:DeleteObject", "bucket/schools-#", "kept", ""]),
+/// key, detail, and what else. `#` is the number in the names of the things, `@` any id. What is not here appends none.
+const LEAVES: &[(&str, [&str; 5])] = &[
+    ("CreateBucket", ["s3:CreateBucket", "bucket/new-#", "", "@ with AES256", ""]),
+    ("DeleteBucket", ["s3:DeleteBucket", "bucket/empty-#", "", "", ""]),
+    ("PutBucketEncryption", ["s3:PutEncryptionConfiguration", "bucket/schools-#", "", "@ with AES256", ""]),
+    (
+        "DeleteBucketEncryption",
+        ["s3:PutEncryptionConfiguration", "bucket/schools-#", "", "@ with AES256", ""],
+    ),
+    ("PutObject", ["s3:PutObject", "bucket/schools-#", "written", "", ""]),
+    ("PutObject:replace", ["s3:PutObject", "bucket/schools-#", "kept", "", ""]),
+    ("CopyObject", ["s3:PutObject", "bucket/schools-#", "copy", "copy from bucket/schools-#", ""]),
+    ("DeleteObject", ["s3:DeleteObject", "bucket/schools-#", "kept", "", ""]),
     // One of its two keys is not there.
-    ("DeleteObjects", ["s3:DeleteObject", "bucket/schools-#", "kept", ""]),
-    ("CreateMultipartUpload", ["s3:CreateMultipartUpload", "bucket/schools-#", "begun", ""]),
-    ("UploadPart", ["s3:UploadPart", "bucket/schools-#", "parts", ""]),
-    ("UploadPartCopy", ["s3:UploadPart", "bucket/schools-#", "parts", ""]),
-    ("CompleteMultipartUpload", ["s3:CompleteMultipartUpload", "bucket/schools-#", "parts", ""]),
-    ("AbortMultipartUpload", ["s3:AbortMultipartUpload", "bucket/schools-#", "parts", ""]),
+    ("DeleteObjects", ["s3:DeleteObject", "bucket/schools-#", "kept", "", ""]),
+    ("CreateMultipartUpload", ["s3:CreateMultipartUpload", "bucket/schools-#", "begun", "", "upload @"]),
+    ("UploadPart", ["s3:UploadPart", "bucket/schools-#", "parts", "", "upload @ part 1 blob @"]),
+    ("UploadPartCopy", ["s3:UploadPart", "bucket/schools-#", "parts", "", "upload @ part 1 blob @"]),
+    ("CompleteMultipartUpload", ["s3:CompleteMultipartUpload", "bucket/schools-#", "parts", "", "upload @"]),
+    ("AbortMultipartUpload", ["s3:AbortMultipartUpload", "bucket/schools-#", "parts", "", "upload @"]),
 ];
 
 /// The organisation and the body of a leaf that says this.
-fn leaf(principal: &Principal, [action, on, key, detail]: [&str; 4], round: u32) -> (OrganisationId, Value) {
+fn leaf(
+    principal: &Principal,
+    [action, on, key, detail, also]: [&str; 5],
+    round: u32,
+) -> (OrganisationId, Value) {
     let Principal::ServiceAccount { organisation, .. } = *principal else {
         panic!("{principal} changes nothing")
     };
     let numbered = |text: &str| text.replace('#', &round.to_string());
     let mut body = json!({ "v": 1, "by": principal.to_string(), "action": action, "on": numbered(on) });
-    for (name, text) in [("key", key), ("detail", detail)] {
+    for (name, text) in [("key", key), ("detail", detail), ("also", also)] {
         if !text.is_empty() {
             body[name] = numbered(text).into();
         }
@@ -44,7 +51,26 @@ fn leaf(principal: &Principal, [action, on, key, detail]: [&str; 4], round: u32)
 }
 
 fn read(leaf: &LeafRow) -> (OrganisationId, Value) {
-    (leaf.organisation, serde_json::from_slice(&leaf.body).unwrap())
+    let mut body: Value = serde_json::from_slice(&leaf.body).unwrap();
+    let fields = body.as_object_mut().unwrap();
+    let mut also = Vec::new();
+    for name in ["upload", "part", "blob"] {
+        also.extend(fields.remove(name).map(|value| format!("{name} {}", without_ids(&value))));
+    }
+    if !also.is_empty() {
+        fields.insert("also".into(), also.join(" ").into());
+    }
+    if let Some(detail) = fields.get_mut("detail") {
+        *detail = without_ids(detail).into();
+    }
+    (leaf.organisation, body)
+}
+
+/// A text with `@` for each id in it, or a number.
+fn without_ids(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let word = |word| if str::parse::<UploadId>(word).is_ok() { "@" } else { word };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
