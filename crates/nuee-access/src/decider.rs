@@ -57,7 +57,7 @@ impl Decider {
 
     /// Decides whether the context's principal may do `action` on `resource`. This alone mints permits.
     ///
-    /// Whoever calls writes a denial to the journal.
+    /// Whoever calls tells the log of a denial.
     pub fn decide(&self, context: &Context, action: Action, resource: Resource) -> Result<Permit, Denied> {
         let question = Question { principal: context.principal().clone(), action, resource };
         match self.verdict(&question) {

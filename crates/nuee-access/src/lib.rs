@@ -10,7 +10,7 @@
 //! against their schema in strict mode when they are compiled.
 //!
 //! Deliberately absent: input and output, authentication (a principal is known by the time it comes here), and the
-//! writing of denials to the journal, which is the caller's.
+//! logging of denials, which is the caller's.
 
 mod action;
 mod decider;
