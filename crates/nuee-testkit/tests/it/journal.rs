@@ -25,8 +25,8 @@ const LEAVES: &[(&str, [&str; 5])] = &[
     // One of its two keys is not there.
     ("DeleteObjects", ["s3:DeleteObject", "bucket/schools-#", "kept", "", ""]),
     ("CreateMultipartUpload", ["s3:CreateMultipartUpload", "bucket/schools-#", "begun", "", "upload @"]),
-    ("UploadPart", ["s3:UploadPart", "bucket/schools-#", "parts", "", "upload @ part 1 blob @"]),
-    ("UploadPartCopy", ["s3:UploadPart", "bucket/schools-#", "parts", "", "upload @ part 1 blob @"]),
+    ("UploadPart", ["s3:UploadPart", "bucket/schools-#", "parts", "", "upload @ part 2 blob @"]),
+    ("UploadPartCopy", ["s3:UploadPart", "bucket/schools-#", "parts", "", "upload @ part 2 blob @"]),
     ("CompleteMultipartUpload", ["s3:CompleteMultipartUpload", "bucket/schools-#", "parts", "", "upload @"]),
     ("AbortMultipartUpload", ["s3:AbortMultipartUpload", "bucket/schools-#", "parts", "", "upload @"]),
 ];
