@@ -299,13 +299,13 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::Checkpoint { checkpoint } => checkpoint.clone(),
         Reply::KeysRotated { projects, data_keys, damaged } => {
             let mut text = format!(
-                "{projects} projects have a new key; {data_keys} data keys were wrapped anew. No blob was touched.\n"
+                "New keys: {}. Wrapped anew: {}. No blob was touched.\n",
+                count(*projects as u64, "project"),
+                count(*data_keys as u64, "data key")
             );
             if *damaged > 0 {
-                writeln!(
-                    text,
-                    "{damaged} rows are damaged and keep the key that they had: see `nuee verify`."
-                )?;
+                let damaged = count(*damaged as u64, "damaged row");
+                writeln!(text, "Left with the key that they had: {damaged}; see `nuee verify`.")?;
             }
             text
         }
@@ -352,16 +352,17 @@ fn show_verified(verified: &Verified) -> Result<String> {
     }
     writeln!(
         text,
-        "{} buckets, {} objects, {} blobs, {} read; {} blobs that nothing uses",
-        verified.buckets,
-        verified.objects,
-        verified.blobs,
+        "{}, {}, {}, {} read; {} that nothing uses",
+        count(verified.buckets, "bucket"),
+        count(verified.objects, "object"),
+        count(verified.blobs, "blob"),
         size(verified.bytes),
-        verified.orphans
+        count(verified.orphans, "blob")
     )?;
     match verified.damaged {
         0 => writeln!(text, "Everything is as it was written.")?,
-        damaged => writeln!(text, "{damaged} things are damaged: bring them back from another copy.")?,
+        1 => writeln!(text, "This is damaged: bring it back from another copy.")?,
+        damaged => writeln!(text, "{damaged} findings: bring what is damaged back from another copy.")?,
     }
     Ok(text)
 }
@@ -376,6 +377,12 @@ fn table<'a>(titles: [&'a str; 3], rows: impl Iterator<Item = [&'a str; 3]>) -> 
         writeln!(text, "{one:first$}  {two:second$}  {three}")?;
     }
     Ok(text)
+}
+
+/// So many of these.
+fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// A size for people, in binary units.
