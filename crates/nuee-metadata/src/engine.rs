@@ -42,13 +42,8 @@ pub struct Options {
     /// How much of the file readers map into memory, in bytes: mapped pages are read without a system call, and count
     /// as resident memory.
     pub mapped_bytes: u64,
-    /// The same for connections that read many rows at once, of which only their bucket's pages are touched: with
-    /// millions of objects, the rows of a listing are on as many pages, and a system call for each is most of its time.
-    pub mapped_for_scans_bytes: u64,
     /// Readers kept open between uses.
     pub readers: usize,
-    /// Connections for many rows kept open between uses.
-    pub scanners: usize,
     /// Pages in the write-ahead log (4 KiB each) from which a checkpoint is due.
     pub checkpoint_pages: u32,
     /// How many free bytes of the disk are kept for deletions.
@@ -61,10 +56,7 @@ impl Default for Options {
             writer_cache_kib: 16 << 10,
             reader_cache_kib: 4 << 10,
             mapped_bytes: 24 << 20,
-            // As much as SQLite maps at most.
-            mapped_for_scans_bytes: 2 << 30,
             readers: 4,
-            scanners: 2,
             checkpoint_pages: 8_000,
             free_space_reserve_bytes: 16 << 20,
         }
@@ -81,7 +73,6 @@ struct Inner {
     room: Arc<Room>,
     poisoned: Arc<AtomicBool>,
     readers: Readers,
-    scanners: Readers,
     threads: Mutex<Option<Threads>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
 }
@@ -100,11 +91,11 @@ impl Metadata {
         if room.free_bytes().is_some_and(|free| free < LEAST_TO_OPEN_BYTES) {
             ballast.release();
         }
-        let mut connection = connect(path, Purpose::Write, options)?;
+        let mut connection = connect(path, false, options)?;
         schema::migrate(&mut connection, path)?;
         settle::settle(&connection, path, &mut ballast)?;
         let next_sequence = Snapshot::new(&connection).last_sequence()? + 1;
-        let checkpointer = Checkpointer::start(connect(path, Purpose::Write, options)?)?;
+        let checkpointer = Checkpointer::start(connect(path, false, options)?)?;
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         let store = (Arc::clone(&room), ballast);
         let log = Log::new(store, checkpointer.handle(), options.checkpoint_pages, GROUP_LIMIT);
@@ -119,8 +110,7 @@ impl Metadata {
             path: path.to_path_buf(),
             room,
             poisoned,
-            readers: readers(path, Purpose::Read, options),
-            scanners: readers(path, Purpose::Scan, options),
+            readers: readers(path, options),
             threads: Mutex::new(Some(threads)),
             queue: Mutex::new(Some(queue)),
         })))
@@ -128,13 +118,12 @@ impl Metadata {
 
     /// Opens an existing database for reading alone, beside whatever process writes to it.
     pub fn open_read_only(path: &Path, options: Options) -> Result<Self, Error> {
-        connect(path, Purpose::Read, options)?;
+        connect(path, true, options)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_path_buf(),
             room: Arc::new(Room::new(path, options.free_space_reserve_bytes)),
             poisoned: Arc::default(),
-            readers: readers(path, Purpose::Read, options),
-            scanners: readers(path, Purpose::Scan, options),
+            readers: readers(path, options),
             threads: Mutex::new(None),
             queue: Mutex::new(None),
         })))
@@ -173,12 +162,12 @@ impl Metadata {
         self.0.readers.with(|connection| read(&Snapshot::new(connection)))
     }
 
-    /// Like [`Metadata::read`], for many rows: all statements see one state of the database.
+    /// Like [`Metadata::read`], but all statements see one state of the database.
     pub fn read_consistent<T, E: From<Error>>(
         &self,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.0.scanners.with(|connection| {
+        self.0.readers.with(|connection| {
             let transaction = connection.unchecked_transaction().map_err(Error::from)?;
             let result = read(&Snapshot::new(&transaction));
             drop(transaction);
@@ -218,7 +207,6 @@ impl Inner {
         }
         let threads = self.threads.lock().ok().and_then(|mut threads| threads.take());
         self.readers.clear();
-        self.scanners.clear();
         if let Some(threads) = threads {
             // A thread that panicked has nothing left to finish.
             let _ = threads.writer.join();
@@ -233,25 +221,13 @@ impl Drop for Inner {
     }
 }
 
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Write,
-    /// Few rows at a time, by many.
-    Read,
-    /// Many rows at a time, by few.
-    Scan,
-}
-
-fn readers(path: &Path, purpose: Purpose, options: Options) -> Readers {
+fn readers(path: &Path, options: Options) -> Readers {
     let path = path.to_path_buf();
-    let kept = if purpose == Purpose::Scan { options.scanners } else { options.readers };
-    Readers::new(kept, move || connect(&path, purpose, options))
+    Readers::new(options.readers, move || connect(&path, true, options))
 }
 
 /// A connection with our settings. `FULL` fsyncs the log at each commit; checkpoints are ours to make.
-fn connect(path: &Path, purpose: Purpose, options: Options) -> Result<Connection, Error> {
-    let read_only = purpose != Purpose::Write;
+fn connect(path: &Path, read_only: bool, options: Options) -> Result<Connection, Error> {
     let access = if read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else {
@@ -270,12 +246,11 @@ fn connect(path: &Path, purpose: Purpose, options: Options) -> Result<Connection
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
-    let mapped_bytes = match purpose {
-        Purpose::Write => 0,
-        Purpose::Read => options.mapped_bytes,
-        Purpose::Scan => options.mapped_for_scans_bytes,
-    };
-    connection.pragma_update(None, "mmap_size", mapped_bytes.cast_signed())?;
+    connection.pragma_update(
+        None,
+        "mmap_size",
+        if read_only { options.mapped_bytes.cast_signed() } else { 0 },
+    )?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
 }

@@ -1,7 +1,8 @@
 //! The tables, and how an older database becomes a newer one.
 //!
 //! `versions` is keyed by a growing integer so that a burst of writes touches neighbouring pages; only `latest` is
-//! keyed by name. Rows that nothing looks up by name carry their meaning in `record`.
+//! keyed by name, and has what a listing shows, so that a page of one is neighbouring rows however many there are. Rows
+//! that nothing looks up by name carry their meaning in `record`.
 
 use std::path::Path;
 
@@ -40,7 +41,8 @@ const MIGRATIONS: [&str; 1] = ["
         id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, key BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
     ) STRICT;
     CREATE TABLE latest (
-        bucket INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (bucket, key)
+        bucket INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (bucket, key)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE uploads (
         bucket INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,

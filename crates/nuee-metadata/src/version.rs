@@ -23,14 +23,14 @@ pub struct VersionRow {
     pub mac: Mac,
 }
 
-/// A row of a listing, lent while the next one is not asked for.
+/// A row of a listing, which points to the latest version of its key; lent while the next one is not asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct ListedRow<'a> {
     /// The version's number.
     pub id: i64,
     /// The object's key.
     pub key: &'a str,
-    /// What the layer above keeps about the version.
+    /// What the layer above shows of the version in listings.
     pub record: &'a [u8],
     /// The row's code.
     pub mac: &'a Mac,
@@ -48,11 +48,11 @@ fn convert(row: &Row<'_>) -> Result<VersionRow, Error> {
 }
 
 fn lend<'a>(row: &'a Row<'_>) -> Result<ListedRow<'a>, Error> {
-    let malformed = |detail: &str| Error::Malformed { table: "versions", detail: detail.to_owned() };
+    let malformed = |detail: &str| Error::Malformed { table: "latest", detail: detail.to_owned() };
     let blob =
         |column| row.get_ref(column).map_err(Error::from)?.as_blob().map_err(|_| malformed("not a blob"));
     Ok(ListedRow {
-        id: Columns::new("versions", row).integer(0)?,
+        id: Columns::new("latest", row).integer(0)?,
         key: std::str::from_utf8(blob(1)?).map_err(|_| malformed("a key is not UTF-8"))?,
         record: blob(2)?,
         mac: blob(3)?.try_into().map_err(|_| malformed("a code is not 32 bytes"))?,
@@ -80,7 +80,16 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Lends each latest version whose key starts with `prefix` and is at or after `from`, by key, until `each` says
+    /// The row of a listing that points to the latest version of an object: the version's number, record and code.
+    pub fn latest(&self, bucket: i64, key: &ObjectKey) -> Result<Option<(i64, Vec<u8>, Mac)>, Error> {
+        let sql = "SELECT version, record, mac FROM latest WHERE bucket = ?1 AND key = ?2";
+        self.find(sql, (bucket, key.as_bytes()), |row| {
+            let columns = Columns::new("latest", row);
+            Ok((columns.integer(0)?, columns.blob(1)?, columns.array(2)?))
+        })
+    }
+
+    /// Lends the row of each latest version whose key starts with `prefix` and is at or after `from`, by key, until `each` says
     /// `false` or there are no more.
     pub fn each_latest<E: From<Error>>(
         &self,
@@ -89,10 +98,9 @@ impl Snapshot<'_> {
         from: &[u8],
         mut each: impl FnMut(ListedRow<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let sql = "SELECT v.id, l.key, v.record, v.mac FROM latest AS l CROSS JOIN versions AS v ON v.id = l.version
-            WHERE l.bucket = ?1 AND l.key >= ?2 ORDER BY l.key";
-        let bounded = "SELECT v.id, l.key, v.record, v.mac FROM latest AS l CROSS JOIN versions AS v ON v.id = l.version
-            WHERE l.bucket = ?1 AND l.key >= ?2 AND l.key < ?3 ORDER BY l.key";
+        let sql = "SELECT version, key, record, mac FROM latest WHERE bucket = ?1 AND key >= ?2 ORDER BY key";
+        let bounded = "SELECT version, key, record, mac FROM latest
+            WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key";
         let end = after_prefix(prefix);
         let start = from.max(prefix);
         let mut statement = self.prepare(if end.is_some() { bounded } else { sql })?;
@@ -160,14 +168,14 @@ impl Snapshot<'_> {
 }
 
 impl Transaction<'_> {
-    /// Adds a version and makes it the latest of its key.
-    pub fn insert_latest_version(&self, row: &VersionRow) -> Result<(), Error> {
+    /// Adds a version and makes it the latest of its key, of which listings show `listed`, which has this code.
+    pub fn insert_latest_version(&self, row: &VersionRow, (listed, code): (&[u8], Mac)) -> Result<(), Error> {
         let key = row.key.as_bytes();
         let insert = "INSERT INTO versions (id, bucket, key, record, mac) VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(insert, (row.id, row.bucket, key, &row.record, row.mac))?;
-        let point = "INSERT INTO latest (bucket, key, version) VALUES (?1, ?2, ?3)
-            ON CONFLICT (bucket, key) DO UPDATE SET version = ?3";
-        self.execute(point, (row.bucket, key, row.id)).map(drop)
+        let point = "INSERT INTO latest (bucket, key, version, record, mac) VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (bucket, key) DO UPDATE SET version = ?3, record = ?4, mac = ?5";
+        self.execute(point, (row.bucket, key, row.id, listed, code)).map(drop)
     }
 
     /// Replaces the record of a version.

@@ -140,13 +140,13 @@ impl Listing<'_> {
             self.page.prefixes.push(prefix.to_owned());
             return Ok(successor(prefix).map_or(Step::Stop, Step::Seek));
         }
-        let version = self.store.open_version_parts(self.bucket, (row.id, row.key), row.record, row.mac)?;
+        let listed = self.store.open_listed(self.bucket, (row.id, row.key), row.record, row.mac)?;
         self.page.objects.push(ListedObject {
             key: row.key.to_owned(),
-            size: version.size,
-            etag: version.etag,
-            modified_at: version.modified_at(),
-            checksum: version.checksum.map(|checksum| (checksum.algorithm, checksum.kind)),
+            size: listed.size,
+            etag: listed.etag,
+            modified_at: Timestamp::from_micros(listed.modified_at_micros),
+            checksum: listed.checksum,
         });
         Ok(Step::Next)
     }

@@ -14,8 +14,8 @@ use crate::{
     blob_read::{Content, Piece},
     blob_write::{Body, Unrecorded, Written},
     lease::Lease,
-    record::{self, BlobRecord, ChecksumRecord, Content as Stored, Version, VersionRecord},
-    store::{PartsOwner, version_fields},
+    record::{self, BlobRecord, ChecksumRecord, Content as Stored, ListedRecord, Version, VersionRecord},
+    store::{PartsOwner, listed_fields, version_fields},
 };
 
 /// The largest object that one request can write, as at S3: 5 GiB.
@@ -186,15 +186,12 @@ impl Store {
         check_condition(condition, old.is_some(), etag)?;
         let mut usage = Usage { objects: 1, bytes: version.size.cast_signed() };
         let id = transaction.next_sequence();
+        let listed = record::encode(&ListedRecord::V1(version.listed()))?;
+        let code = listed_fields(bucket, id, key.as_str(), &listed).mac(row_key);
         let record = record::encode(&VersionRecord::V1(version))?;
         let mac = version_fields(bucket, id, key.as_str(), &record).mac(row_key);
-        transaction.insert_latest_version(&VersionRow {
-            id,
-            bucket: bucket.number,
-            key: key.clone(),
-            record,
-            mac,
-        })?;
+        let row = VersionRow { id, bucket: bucket.number, key: key.clone(), record, mac };
+        transaction.insert_latest_version(&row, (&listed, code))?;
         if let Some((old_id, old)) = old {
             transaction.delete_version(old_id)?;
             usage.objects = 0;

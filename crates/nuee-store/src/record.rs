@@ -82,6 +82,30 @@ impl Version {
     }
 }
 
+impl Version {
+    /// What listings show of it.
+    pub(crate) fn listed(&self) -> Listed {
+        let checksum = self.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind));
+        let Self { modified_at_micros, size, etag, .. } = *self;
+        Listed { modified_at_micros, size, etag, checksum }
+    }
+}
+
+/// What a listing shows of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ListedRecord {
+    V1(Listed),
+}
+
+/// The present form of [`ListedRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) modified_at_micros: i64,
+    pub(crate) size: u64,
+    pub(crate) etag: ETag,
+    pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
 /// Where a version's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Content {

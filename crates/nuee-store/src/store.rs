@@ -15,7 +15,7 @@ use crate::{
     blob_write::{StepBuffers, Unreferenced},
     bucket::{BucketCache, CACHED_BUCKETS},
     lease::Leases,
-    record::{self, Part, PartRecord, Version, VersionRecord},
+    record::{self, Listed, ListedRecord, Part, PartRecord, Version, VersionRecord},
 };
 
 /// How the store works.
@@ -121,23 +121,29 @@ impl Store {
 
     /// A version, once its row's code has been checked.
     pub(crate) fn open_version(&self, bucket: &Bucket, row: &VersionRow) -> Result<Version, Error> {
-        self.open_version_parts(bucket, (row.id, row.key.as_str()), &row.record, &row.mac)
+        let row_key = self.row_key(bucket.organisation)?;
+        let fields = version_fields(bucket, row.id, row.key.as_str(), &row.record);
+        if fields.verify(&row_key, &row.mac).is_err() {
+            return Err(Error::damaged(format!("version {}", row.id), "its row's code is wrong"));
+        }
+        let VersionRecord::V1(version) = record::decode("versions", &row.record)?;
+        Ok(version)
     }
 
-    /// [`Store::open_version`] of a row that is lent in pieces.
-    pub(crate) fn open_version_parts(
+    /// What a listing shows of an object, once its row's code has been checked.
+    pub(crate) fn open_listed(
         &self,
         bucket: &Bucket,
         (id, key): (i64, &str),
         record: &[u8],
         mac: &Mac,
-    ) -> Result<Version, Error> {
+    ) -> Result<Listed, Error> {
         let row_key = self.row_key(bucket.organisation)?;
-        if version_fields(bucket, id, key, record).verify(&row_key, mac).is_err() {
-            return Err(Error::damaged(format!("version {id}"), "its row's code is wrong"));
+        if listed_fields(bucket, id, key, record).verify(&row_key, mac).is_err() {
+            return Err(Error::damaged(format!("the listing of version {id}"), "its row's code is wrong"));
         }
-        let VersionRecord::V1(version) = record::decode("versions", record)?;
-        Ok(version)
+        let ListedRecord::V1(listed) = record::decode("latest", record)?;
+        Ok(listed)
     }
 
     /// A part, once its row's code has been checked.
@@ -172,6 +178,16 @@ pub(crate) fn identity(bucket: &Bucket, blob: BlobId) -> BlobIdentity {
 /// The fields that the code of a row of `versions` covers.
 pub(crate) fn version_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8]) -> RowBuilder {
     RowBuilder::new("versions")
+        .bytes(&bucket.organisation.to_bytes())
+        .bytes(&bucket.id.to_bytes())
+        .bytes(key.as_bytes())
+        .integer(id)
+        .bytes(record)
+}
+
+/// The fields that the code of a row of `latest` covers.
+pub(crate) fn listed_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8]) -> RowBuilder {
+    RowBuilder::new("latest")
         .bytes(&bucket.organisation.to_bytes())
         .bytes(&bucket.id.to_bytes())
         .bytes(key.as_bytes())

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Bucket, Error, Store,
-    record::{BlobRecord, Content as Stored},
+    record::{BlobRecord, Content as Stored, Version},
 };
 
 /// A blob that rows reference, and its plain size in bytes.
@@ -157,6 +157,7 @@ impl Store {
         let bucket =
             bucket.ok_or_else(|| Error::damaged("its bucket", "it does not exist, or is damaged"))?;
         let version = self.open_version(&bucket, row)?;
+        self.verify_listed(snapshot, &bucket, row, &version)?;
         let held = seen.usage.entry(row.bucket).or_default();
         held.objects += 1;
         held.bytes += version.size.cast_signed();
@@ -182,6 +183,25 @@ impl Store {
             }
         }
         self.open_details(&bucket, &version.details).map(drop)
+    }
+}
+
+impl Store {
+    /// That listings show of a version what it is. Versions that nothing points to are told of elsewhere.
+    fn verify_listed(
+        &self,
+        snapshot: &Snapshot<'_>,
+        bucket: &Bucket,
+        row: &VersionRow,
+        version: &Version,
+    ) -> Result<(), Error> {
+        let Some((id, record, mac)) = snapshot.latest(row.bucket, &row.key)? else { return Ok(()) };
+        if id != row.id
+            || self.open_listed(bucket, (id, row.key.as_str()), &record, &mac)? == version.listed()
+        {
+            return Ok(());
+        }
+        Err(Error::damaged("its row in listings", "it shows something else"))
     }
 }
 
