@@ -13,6 +13,7 @@
 mod bad_input;
 mod canaries;
 mod clients;
+mod damage;
 mod disk_full;
 mod io_errors;
 mod kept_data;
