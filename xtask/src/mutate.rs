@@ -1,18 +1,21 @@
 //! `cargo xtask mutate`: breaks the code on purpose, one seeded fault at a time, and wants to see a test fail.
 //!
 //! A fault is a patch in `mutations/`. Above the patch stand a sentence on what is broken, the figure that it belongs
-//! to, and the command that must fail:
+//! to, the command that must fail, the tests that must fail if the command runs tests, and what must be said then:
 //!
 //! ```text
-//! Acknowledges small objects before they are durable.
-//! Figure: A1
-//! Test: cargo xtask powercut --images 200
+//! A group of small blobs is acknowledged although its fdatasync failed.
+//! Figure: A12
+//! Test: cargo nextest run --release --package nuee-testkit --test it io_errors
+//! Fails: io_errors::a_disk_that_fails_for_a_while_is_used_again
+//! Says: SyncFile: something was acknowledged
 //! ```
 //!
 //! Patches are applied to a copy of the working tree, which has a target directory of its own, kept for the next
-//! fault. A fault that no longer applies or does not compile is an error, as is one that its test does not notice.
+//! fault. A fault that no longer applies or does not compile is an error, as is one that its test does not notice, and
+//! one that makes something fail for another reason: a broken test would notice every fault.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,30 +48,48 @@ struct Fault {
     figure: String,
     /// The words of the command that must fail.
     test: Vec<String>,
+    /// The tests among those that the command runs that must fail.
+    fails: Vec<String>,
+    /// What the command must say when it fails.
+    says: String,
+}
+
+/// What came of the command that must fail.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Passed,
+    /// For the reason that the fault names.
+    Failed,
+    /// For another reason: this was not in what it said.
+    FailedWithout(String),
 }
 
 /// Tries each fault; one that its test does not notice fails the command.
 pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
     let faults = find(&workspace.root.join(FAULTS), &options.names)?;
     let directory = options.directory.clone().unwrap_or_else(|| workspace.target.join("mutate"));
-    let copy = Copy { workspace, tree: directory.join("tree"), target: directory.join("target") };
-    let mut lines = Vec::new();
-    let mut unnoticed = Vec::new();
+    let copy = Copy { workspace, tree: directory.join("tree"), target: directory.join("target"), directory };
+    let wanted = if options.unbroken { Outcome::Passed } else { Outcome::Failed };
+    let (mut lines, mut others) = (Vec::new(), Vec::new());
     for fault in &faults {
         println!("== {}: {}", fault.name, fault.what);
-        let failed = copy.try_fault(fault, options.unbroken).with_context(|| fault.name.clone())?;
-        if failed == options.unbroken {
-            unnoticed.push(fault.name.as_str());
-        }
-        let verdict = if failed { "red" } else { "GREEN" };
+        let outcome = copy.try_fault(fault, options.unbroken).with_context(|| fault.name.clone())?;
+        let verdict = match &outcome {
+            Outcome::Passed => "GREEN",
+            Outcome::Failed => "red",
+            Outcome::FailedWithout(_) => "OTHER",
+        };
         lines.push(format!("{verdict:<6} {:<4} {:<40} {}", fault.figure, fault.name, fault.test.join(" ")));
+        if let Outcome::FailedWithout(missing) = &outcome {
+            lines.push(format!("{:<12}{} does not say: {missing}", "", copy.log(fault).display()));
+        }
+        if outcome != wanted {
+            others.push(fault.name.as_str());
+        }
     }
     println!("== faults\n{}", lines.join("\n"));
-    if options.unbroken {
-        ensure!(unnoticed.is_empty(), "tests fail without a fault: {}", unnoticed.join(", "));
-    } else {
-        ensure!(unnoticed.is_empty(), "no test noticed: {}", unnoticed.join(", "));
-    }
+    let problem = if options.unbroken { "tests fail without a fault" } else { "not noticed as they must be" };
+    ensure!(others.is_empty(), "{problem}: {}", others.join(", "));
     Ok(())
 }
 
@@ -93,15 +114,49 @@ fn find(directory: &Path, names: &[String]) -> Result<Vec<Fault>> {
 impl Fault {
     fn parse(name: String, patch: PathBuf, text: &str) -> Result<Self> {
         let (header, _) = text.split_once("diff --git").with_context(|| format!("{name} holds no patch"))?;
+        let find = |field: &str| header.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
         let field = |field: &str| {
-            let value = header.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
-            value.with_context(|| format!("{name} has no line `{field}: …` above its patch"))
+            find(field).with_context(|| format!("{name} has no line `{field}: …` above its patch"))
         };
-        let test = field("Test")?.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let (test, fails) = (words(field("Test")?), words(find("Fails").unwrap_or_default()));
         ensure!(test.first().is_some_and(|word| word == "cargo"), "{name}: its test is no cargo command");
+        ensure!(!fails.is_empty() || !runs_tests(&test), "{name} has no line `Fails: …` above its patch");
         let what = header.lines().next().unwrap_or_default().to_owned();
-        Ok(Self { figure: field("Figure")?.to_owned(), name, patch, what, test })
+        let (figure, says) = (field("Figure")?.to_owned(), field("Says")?.to_owned());
+        Ok(Self { name, patch, what, figure, test, fails, says })
     }
+
+    /// What came of the command, from whether it succeeded and what it said.
+    fn judge(&self, succeeded: bool, said: &str) -> Outcome {
+        if succeeded {
+            return Outcome::Passed;
+        }
+        let failed = |test: &str| {
+            let mut lines = said.lines().map(str::trim).filter(|line| line.starts_with("FAIL ["));
+            lines.any(|line| line.split_whitespace().last() == Some(test))
+        };
+        match self.fails.iter().find(|test| !failed(test)) {
+            Some(test) => Outcome::FailedWithout(format!("FAIL {test}")),
+            None if !said.contains(&self.says) => Outcome::FailedWithout(self.says.clone()),
+            None => Outcome::Failed,
+        }
+    }
+
+    /// The command that applies it below `tree`.
+    fn apply(&self, mut git: Command, tree: &Path) -> Command {
+        git.current_dir(tree).args(["apply", "--whitespace=nowarn"]).arg(&self.patch);
+        // In a repository that the tree is a part of, git would pass over the patch without a word.
+        if let Some(parent) = tree.parent() {
+            git.env("GIT_CEILING_DIRECTORIES", parent);
+        }
+        git
+    }
+}
+
+/// Whether a command runs tests, and says of each whether it failed.
+fn runs_tests(test: &[String]) -> bool {
+    test.get(1).is_some_and(|word| word == "nextest")
 }
 
 /// The copy of the working tree.
@@ -109,17 +164,16 @@ struct Copy<'a> {
     workspace: &'a Workspace,
     tree: PathBuf,
     target: PathBuf,
+    directory: PathBuf,
 }
 
 impl Copy<'_> {
-    /// Whether the test of a fault fails, with the fault or without it.
-    fn try_fault(&self, fault: &Fault, unbroken: bool) -> Result<bool> {
+    /// What comes of the test of a fault, with the fault or without it.
+    fn try_fault(&self, fault: &Fault, unbroken: bool) -> Result<Outcome> {
         self.renew()?;
         if !unbroken {
-            let mut apply = self.command("git");
-            // Outside of a repository, git applies to files alone.
-            apply.env("GIT_CEILING_DIRECTORIES", &self.tree).args(["apply", "--whitespace=nowarn"]);
-            run(apply.arg(&fault.patch)).context("the patch no longer applies: renew it")?;
+            let mut apply = fault.apply(self.command("git"), &self.tree);
+            run(&mut apply).context("the patch no longer applies: renew it")?;
         }
         for build in builds(&fault.test) {
             let mut command = self.command(&build[0]);
@@ -127,13 +181,21 @@ impl Copy<'_> {
         }
         // What a test that fails keeps, to be looked at, is of no use here.
         let scratch = self.workspace.memory().join(format!("nuee-mutate-{}", std::process::id()));
+        let log = File::create(self.log(fault))?;
         let mut test = self.command(&fault.test[0]);
-        isolate(test.args(&fault.test[1..]).env("NUEE_SCRATCH", &scratch));
+        test.args(&fault.test[1..]).env("NUEE_SCRATCH", &scratch).env("CARGO_TERM_COLOR", "never");
+        isolate(test.stdout(log.try_clone()?).stderr(log));
         let status = test.status().with_context(|| format!("starting {}", fault.test.join(" ")))?;
         if scratch.exists() {
             fs::remove_dir_all(&scratch)?;
         }
-        Ok(!status.success())
+        let said = String::from_utf8_lossy(&fs::read(self.log(fault))?).into_owned();
+        Ok(fault.judge(status.success(), &said))
+    }
+
+    /// What the command of a fault says.
+    fn log(&self, fault: &Fault) -> PathBuf {
+        self.directory.join(format!("{}.log", fault.name))
     }
 
     /// Makes the copy equal to the working tree. Files that are equal keep their time, so little is built anew.
@@ -176,7 +238,7 @@ impl Copy<'_> {
 /// The commands that compile what a test runs: their failure is not the test's.
 fn builds(test: &[String]) -> Vec<Vec<String>> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    if test.get(1).is_some_and(|word| word == "nextest") {
+    if runs_tests(test) {
         let mut build = test.to_vec();
         build.insert(3.min(test.len()), "--no-run".to_owned());
         return vec![build];
@@ -204,20 +266,70 @@ fn remove_others(root: &Path, directory: &Path, files: &[PathBuf]) -> Result<()>
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Fault> {
-        Fault::parse("f".to_owned(), PathBuf::new(), text)
+    const HEADER: &str =
+        "Breaks it.\n\nFigure: A1\nTest: cargo nextest run -p x\nFails: it::fails\nSays: too bad\n\n";
+
+    fn parse(header: &str) -> Result<Fault> {
+        Fault::parse("f".to_owned(), PathBuf::new(), &format!("{header}diff --git a/x b/x\n"))
     }
 
     #[test]
     fn a_fault_says_what_it_breaks_and_which_test_must_notice() {
-        let fault =
-            parse("Breaks it.\n\nFigure: A1\nTest: cargo xtask powercut\n\ndiff --git a/x b/x\n").unwrap();
+        let fault = parse(HEADER).unwrap();
         assert_eq!((fault.what.as_str(), fault.figure.as_str()), ("Breaks it.", "A1"));
-        assert_eq!(fault.test, ["cargo", "xtask", "powercut"]);
-        assert!(
-            parse("Breaks it.\nFigure: A1\ndiff --git a/x b/x\n").unwrap_err().to_string().contains("Test")
-        );
-        assert!(parse("Figure: A1\nTest: rm x\ndiff --git a/x b/x\n").is_err());
+        assert_eq!(fault.test, ["cargo", "nextest", "run", "-p", "x"]);
+        assert_eq!((&fault.fails[..], fault.says.as_str()), (&["it::fails".to_owned()][..], "too bad"));
+        for field in ["Figure", "Test", "Fails", "Says"] {
+            let error = parse(&HEADER.replace(field, "Other")).unwrap_err().to_string();
+            assert!(error.contains(field), "{error}");
+        }
+        assert!(parse(&HEADER.replace("cargo nextest", "cargo xtask").replace("Fails", "Other")).is_ok());
+        assert!(parse(&HEADER.replace("cargo nextest", "rm")).is_err());
+    }
+
+    #[test]
+    fn a_failure_counts_when_it_is_that_of_the_test_for_the_reason_that_was_named() {
+        let fault = parse(HEADER).unwrap();
+        let failed = "        FAIL [   0.322s] (1/2) nuee-x::it it::fails\n";
+        assert_eq!(fault.judge(true, ""), Outcome::Passed);
+        assert_eq!(fault.judge(false, &format!("{failed}panicked: too bad\n")), Outcome::Failed);
+        let without = |text: &str| Outcome::FailedWithout(text.to_owned());
+        assert_eq!(fault.judge(false, &format!("{failed}panicked: no server\n")), without("too bad"));
+        for other in [failed.replace("FAIL", "PASS"), failed.replace("it::fails", "it::fails_too")] {
+            let said = format!("{other}panicked: too bad\n");
+            assert_eq!(fault.judge(false, &said), without("FAIL it::fails"));
+        }
+    }
+
+    #[test]
+    fn every_fault_can_be_seeded_and_names_tests_that_there_are() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let sources = ["crates", "xtask"].map(|directory| sources(&root.join(directory))).concat();
+        let faults = find(&root.join(FAULTS), &[]).unwrap();
+        assert!(!faults.is_empty());
+        for fault in faults {
+            let checked = fault.apply(Command::new("git"), root).arg("--check").output().unwrap();
+            let said = String::from_utf8_lossy(&checked.stderr);
+            assert!(checked.status.success(), "{}: renew the patch: {said}", fault.name);
+            for test in fault.fails {
+                let function = format!("fn {}(", test.rsplit("::").next().unwrap());
+                assert!(sources.contains(&function), "{}: there is no test {test}", fault.name);
+            }
+        }
+    }
+
+    /// All Rust below a directory.
+    fn sources(directory: &Path) -> String {
+        let mut text = String::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                text += &sources(&path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text += &fs::read_to_string(&path).unwrap();
+            }
+        }
+        text
     }
 
     #[test]

@@ -32,6 +32,12 @@ impl Client {
         Self::new(address, account.access_key_id.as_str(), account.secret.expose())
     }
 
+    /// Where it connects to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What signs its requests.
     #[must_use]
     pub fn signer(&self) -> Signer {

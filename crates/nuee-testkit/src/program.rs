@@ -79,9 +79,20 @@ impl Program {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Runs `nuee verify`; gives its report.
+    /// Runs `nuee verify`; gives its report. It must fail if, and only if, it found damage.
     pub fn verify(&self) -> Result<Value> {
-        Ok(serde_json::from_str(&self.run(&["verify", "--json"])?)?)
+        let output = self.command(&["verify", "--json"]).output()?;
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+        if output.status.success() != (report["damaged"] == 0) {
+            bail!("verification ended with {}: {report}", output.status);
+        }
+        Ok(report)
+    }
+
+    /// What the last start printed for whoever started it.
+    pub fn welcome(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.path("welcome"))?)
     }
 
     /// Runs `nuee up`; when this returns, clients are served.
@@ -91,7 +102,8 @@ impl Program {
         let path = ready.to_str().context("the path of a temporary directory is text")?;
         let mut command = self.command(&["up", "--ready-file", path]);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(Stdio::null()).stderr(log).spawn()?;
+        let welcome = File::create(self.path("welcome"))?;
+        let mut child = command.stdout(welcome).stderr(log).spawn()?;
         while !ready.exists() {
             if let Some(status) = child.try_wait()? {
                 bail!("the server ended with {status}: {}", self.log()?);

@@ -63,6 +63,18 @@ impl Wire {
         }
     }
 
+    /// Reads an answer, or of its body what comes before the server hangs up; and whether that was all.
+    pub fn read_what_comes(&mut self) -> io::Result<(Answer, bool)> {
+        let head = self.take_line_group()?;
+        let mut answer = parse_head(&head)?;
+        let body = self.take_body(&answer);
+        let cut =
+            |error: &Error| matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+        let is_whole = !body.as_ref().is_err_and(cut);
+        answer.body = if is_whole { body? } else { std::mem::take(&mut self.ahead) };
+        Ok((answer, is_whole))
+    }
+
     /// Whether the server has hung up, or does so soon.
     pub fn is_hung_up(&mut self) -> io::Result<bool> {
         match self.fill() {

@@ -95,6 +95,8 @@ struct Bench {
     /// The path of each object, and the SHA-256 of its content.
     kept: BTreeMap<String, String>,
     written: u64,
+    /// How many uploads were refused for want of room.
+    refused: usize,
     runtime: Runtime,
 }
 
@@ -107,7 +109,7 @@ impl Bench {
         let server = runtime.block_on(TestServer::start_tuned(tuning, adapt)).unwrap();
         let mut client = server.client(Place::Schools);
         assert_eq!(client.put("/bucket", "").unwrap().status, 200);
-        Self { server: Some(server), client, kept: BTreeMap::new(), written: 0, runtime }
+        Self { server: Some(server), client, kept: BTreeMap::new(), written: 0, refused: 0, runtime }
     }
 
     fn restart(&mut self) {
@@ -134,6 +136,7 @@ impl Bench {
         }
         assert_eq!((answer.status, answer.code().as_str()), (503, "ServiceUnavailable"), "{}", answer.text());
         assert!(answer.text().contains("full"), "{}", answer.text());
+        self.refused += 1;
         false
     }
 
@@ -160,14 +163,15 @@ impl Bench {
                 let answer = client.put(&path, content).unwrap();
                 if answer.status != 200 {
                     assert_eq!(answer.status, 503, "{}", answer.text());
-                    break;
+                    return kept;
                 }
                 kept.push((path, sha256(&content)));
             }
-            kept
+            panic!("client {number} was never refused")
         };
         let taken: Vec<_> = at_once(CLIENTS, &fill).into_iter().flatten().collect();
         self.written += CLIENTS * 10_000;
+        self.refused += CLIENTS as usize;
         let count = taken.len();
         self.kept.extend(taken);
         count
@@ -227,7 +231,9 @@ impl Bench {
         panic!("there is no room for {size} bytes, although much was deleted");
     }
 
+    /// Nothing is damaged, and the disk was full indeed.
     fn verify(&self) {
+        assert!(self.refused > 0, "nothing was ever refused");
         let server = self.server.as_ref().unwrap();
         let platform = server.platform();
         let permit =

@@ -15,6 +15,7 @@ mod bad_input;
 mod canaries;
 mod clients;
 mod crawl;
+mod damage;
 mod disk_full;
 mod io_errors;
 mod journal;

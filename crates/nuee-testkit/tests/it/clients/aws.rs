@@ -4,7 +4,8 @@ use std::{fs, process::Command};
 
 use crate::clients::{
     files::{
-        AWKWARD_NAMES, MIB, SIZES, assert_same_file, assert_same_tree, names_below, write_file, write_tree,
+        AWKWARD_NAMES, MIB, SIZES, assert_same_file, assert_same_tree, longest_name, names_below, write_file,
+        write_tree,
     },
     session::{Session, alone_with_large_files, fails, fetch, succeeds},
 };
@@ -41,6 +42,7 @@ fn a_file_of_300_mebibytes_comes_back() {
     succeeds(&mut aws(&session, &["s3", "cp", "there", "s3://papers/archive.tar", "--only-show-errors"]));
     succeeds(&mut aws(&session, &["s3", "cp", "s3://papers/archive.tar", "back", "--only-show-errors"]));
     assert_same_file(&session.path("there"), &session.path("back"));
+    assert_eq!(session.parts("archive.tar").as_deref(), Some("38"));
 }
 
 #[test]
@@ -88,21 +90,122 @@ fn empty_files_among_others_hold_nobody_up() {
     assert_same_tree(&session.path("there"), &session.path("back"));
 }
 
+/// Keys that are no paths, or not those that they seem to be.
+const NO_PATHS: [&str; 9] =
+    ["a//b", "/first", "..", "../up", "a/../b", "a/./b", "last/", "new\nline", "%2e%2e%2f"];
+
 #[test]
 fn keys_that_are_no_paths_name_objects() {
     let session = session_with_bucket();
     let long = "é".repeat(512);
-    let keys =
-        ["a//b", "/first", "..", "../up", "a/../b", "a/./b", "last/", "new\nline", "%2e%2e%2f", &*long];
-    for (seed, key) in (1..).zip(keys) {
+    let keys = [&NO_PATHS[..], &[&*long]].concat();
+    let of = |operation, key, more: &[&str]| {
+        let words = [&["s3api", operation, "--bucket", "papers", "--key", key][..], more].concat();
+        succeeds(&mut aws(&session, &words))
+    };
+    for (seed, key) in (1..).zip(&keys) {
         write_file(&session.path("there"), 100, seed);
-        let put = ["s3api", "put-object", "--bucket", "papers", "--key", key, "--body", "there"];
-        succeeds(&mut aws(&session, &put));
-        succeeds(&mut aws(&session, &["s3api", "get-object", "--bucket", "papers", "--key", key, "back"]));
+        of("put-object", key, &["--body", "there"]);
+        of("get-object", key, &["back"]);
         assert_same_file(&session.path("there"), &session.path("back"));
     }
-    let count = ["s3api", "list-objects-v2", "--bucket", "papers", "--query", "length(Contents)"];
+    let count = ["s3api", "list-objects-v2", "--bucket", "papers", "--query", "length(Contents || `[]`)"];
     assert_eq!(succeeds(&mut aws(&session, &count)).trim(), "10");
+    for key in keys {
+        of("delete-object", key, &[]);
+    }
+    assert_eq!(succeeds(&mut aws(&session, &count)).trim(), "0");
+}
+
+#[test]
+fn files_are_sent_to_keys_that_are_no_paths() {
+    let session = session_with_bucket();
+    let urls = NO_PATHS.map(|key| format!("s3://papers/{key}"));
+    for (seed, url) in (1..).zip(&urls) {
+        write_file(&session.path("there"), 100, seed);
+        succeeds(&mut aws(&session, &["s3", "cp", "there", url]));
+        // To a key that ends like a directory the client adds the name of the file.
+        let sent = if url.ends_with('/') { format!("{url}there") } else { url.clone() };
+        succeeds(&mut aws(&session, &["s3", "cp", &sent, "back"]));
+        assert_same_file(&session.path("there"), &session.path("back"));
+    }
+    // The client writes nothing outside of the directory that it was told, and says what it leaves out.
+    let told = fails(&mut aws(&session, &["s3", "sync", "s3://papers", "in"]));
+    assert!(told.contains("File references a parent directory"), "{told}");
+    assert!(!session.path("up").exists());
+}
+
+#[test]
+fn a_path_of_1024_bytes_is_synced_and_one_of_1025_is_refused() {
+    let session = session_with_bucket();
+    let name = longest_name();
+    assert_eq!(name.len(), 1_024);
+    write_file(&session.path("there").join(&name), 100, 1);
+    succeeds(&mut aws(&session, &["s3", "sync", "there", "s3://papers"]));
+    succeeds(&mut aws(&session, &["s3", "sync", "s3://papers", "back"]));
+    assert_same_tree(&session.path("there"), &session.path("back"));
+    let longer = format!("s3://papers/{name}x");
+    write_file(&session.path("file"), 100, 1);
+    let told = fails(&mut aws(&session, &["s3", "cp", "file", &longer]));
+    assert!(told.contains("KeyTooLongError"), "{told}");
+    succeeds(&mut aws(&session, &["s3", "rm", &format!("s3://papers/{name}")]));
+    assert_eq!(succeeds(&mut aws(&session, &["s3", "ls", "--recursive", "s3://papers"])), "");
+}
+
+#[test]
+fn ranges_of_an_object_are_read() {
+    let session = session_with_bucket();
+    write_file(&session.path("there"), 5 * MIB + 1, 1);
+    succeeds(&mut aws(&session, &["s3", "cp", "there", "s3://papers/a"]));
+    let whole = fs::read(session.path("there")).unwrap();
+    let get = |range| {
+        aws(&session, &["s3api", "get-object", "--bucket", "papers", "--key", "a", "--range", range, "back"])
+    };
+    for (range, wanted) in [
+        ("bytes=0-0", &whole[..1]),
+        ("bytes=65535-65536", &whole[65_535..=65_536]),
+        ("bytes=1000000-3999999", &whole[1_000_000..4_000_000]),
+        ("bytes=5242880-", &whole[5_242_880..]),
+        ("bytes=-70000", &whole[whole.len() - 70_000..]),
+    ] {
+        succeeds(&mut get(range));
+        assert!(fs::read(session.path("back")).unwrap() == wanted, "{range}");
+    }
+    assert!(fails(&mut get("bytes=5242881-")).contains("InvalidRange"));
+}
+
+#[test]
+fn an_upload_is_made_of_parts_by_hand() {
+    let session = session_with_bucket();
+    let of = |operation, more: &[&str]| {
+        let words = ["s3api", operation, "--bucket", "papers", "--key", "a b", "--output", "text"];
+        succeeds(aws(&session, &words).args(more)).trim().to_owned()
+    };
+    let mut parts = Vec::new();
+    let id = of("create-multipart-upload", &["--query", "UploadId"]);
+    for (number, size) in [("1", 5 * MIB), ("2", 5 * MIB + 1), ("3", 1)] {
+        write_file(&session.path(number), size, size);
+        let part = ["--upload-id", &id, "--part-number", number, "--body", number, "--query", "ETag"];
+        parts.push(format!("{{\"PartNumber\": {number}, \"ETag\": {:?}}}", of("upload-part", &part)));
+    }
+    let listed = of("list-parts", &["--upload-id", &id, "--query", "Parts[].Size"]);
+    assert_eq!(listed, "5242880\t5242881\t1");
+    let parts = format!("{{\"Parts\": [{}]}}", parts.join(", "));
+    let tag = of(
+        "complete-multipart-upload",
+        &["--upload-id", &id, "--multipart-upload", &parts, "--query", "ETag"],
+    );
+    assert!(tag.ends_with("-3\""), "{tag}");
+    of("get-object", &["back"]);
+    let sent = ["1", "2", "3"].map(|name| fs::read(session.path(name)).unwrap()).concat();
+    assert!(fs::read(session.path("back")).unwrap() == sent);
+    let id = of("create-multipart-upload", &["--query", "UploadId"]);
+    of("abort-multipart-upload", &["--upload-id", &id]);
+    let told = fails(
+        aws(&session, &["s3api", "list-parts", "--bucket", "papers", "--key", "a b"])
+            .args(["--upload-id", &id]),
+    );
+    assert!(told.contains("NoSuchUpload"), "{told}");
 }
 
 #[test]
@@ -156,10 +259,7 @@ fn a_file_is_sent_from_a_pipe_and_read_into_one() {
     let session = session_with_bucket();
     write_file(&session.path("there"), 10 * MIB, 1);
     let shell = "aws s3 cp - s3://papers/piped <there && aws s3 cp s3://papers/piped - >back";
-    let aws = crate::clients::session::clients_directory();
-    let mut command = session.command("bash");
-    let path = format!("{}:{}", aws.display(), std::env::var("PATH").unwrap());
-    succeeds(command.args(["-c", shell]).env("PATH", path));
+    succeeds(session.command("bash").args(["-c", shell]));
     assert_same_file(&session.path("there"), &session.path("back"));
 }
 

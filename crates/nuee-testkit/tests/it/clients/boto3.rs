@@ -48,6 +48,7 @@ script! { objects:
     an_object_of_no_bytes_comes_back
     an_object_of_one_byte_comes_back
     an_object_of_five_mebibytes_and_a_byte_comes_back
+    files_of_every_size_come_back
     objects_around_the_size_of_a_sealed_chunk_come_back
     a_file_of_300_mebibytes_comes_back
     an_object_sent_as_a_stream_comes_back

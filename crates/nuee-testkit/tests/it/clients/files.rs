@@ -38,6 +38,12 @@ pub(crate) const AWKWARD_NAMES: &[&str] = &[
     "deep/er/and/deep er/still",
 ];
 
+/// A path of 1,024 bytes, which is the most that a key may have, of names that file systems take.
+pub(crate) fn longest_name() -> String {
+    let name = "é".repeat(31) + "x";
+    [&*name; 16].join("/") + "x"
+}
+
 /// Writes a file that looks random and is the same for the same seed; makes the directories above it.
 pub(crate) fn write_file(path: &Path, size: u64, seed: u64) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -7,7 +7,9 @@ use std::{
 };
 
 use crate::clients::{
-    files::{AWKWARD_NAMES, MIB, SIZES, assert_same_file, assert_same_tree, write_file, write_tree},
+    files::{
+        AWKWARD_NAMES, MIB, SIZES, assert_same_file, assert_same_tree, longest_name, write_file, write_tree,
+    },
     session::{Session, alone_with_large_files, fails, fetch, succeeds, succeeds_telling},
 };
 
@@ -45,6 +47,7 @@ fn a_file_of_300_mebibytes_comes_back() {
     succeeds(&mut rclone(&session, &["copyto", "there", ":s3:papers/archive.tar"]));
     succeeds(&mut rclone(&session, &["copyto", ":s3:papers/archive.tar", "back"]));
     assert_same_file(&session.path("there"), &session.path("back"));
+    assert_eq!(session.parts("archive.tar").as_deref(), Some("60"));
 }
 
 #[test]
@@ -65,6 +68,51 @@ fn names_with_line_ends_are_synced() {
     succeeds(&mut rclone(&session, &["sync", "there", ":s3:papers"]));
     succeeds(&mut rclone(&session, &["sync", ":s3:papers", "back"]));
     assert_same_tree(&session.path("there"), &session.path("back"));
+}
+
+#[test]
+fn keys_that_are_no_paths_are_what_the_client_makes_of_them() {
+    // rclone has paths and no keys, and the library that it sends with tidies them up: what stands at a key with empty
+    // names or with dots is out of its reach.
+    let session = session_with_bucket();
+    write_file(&session.path("there"), 100, 1);
+    for (path, key) in [
+        ("a//b", "a/b"),
+        ("a//b/c", "a/b/c"),
+        ("/first", "first"),
+        ("a/../b", "b"),
+        ("a/./b", "a/b"),
+        ("%2e%2e%2f", "%2e%2e%2f"),
+    ] {
+        succeeds(&mut rclone(&session, &["copyto", "there", &format!(":s3:papers/{path}")]));
+        succeeds(&mut rclone(&session, &["copyto", &format!(":s3:papers/{key}"), "back"]));
+        assert_same_file(&session.path("there"), &session.path("back"));
+        let list = ["s3api", "list-objects-v2", "--bucket", "papers", "--query", "Contents[].Key"];
+        let told = succeeds(session.command("aws").args(list).args(["--output", "text"]));
+        assert_eq!(told, format!("{key}\n"), "{path}");
+        succeeds(&mut rclone(&session, &["deletefile", &format!(":s3:papers/{key}")]));
+    }
+    for path in ["..", "../up", "last/"] {
+        fails(&mut rclone(&session, &["copyto", "there", &format!(":s3:papers/{path}")]));
+    }
+    assert_eq!(succeeds(&mut rclone(&session, &["lsf", "-R", ":s3:papers"])), "");
+}
+
+#[test]
+fn a_path_of_1024_bytes_is_synced_and_one_of_1025_is_refused() {
+    let session = session_with_bucket();
+    let name = longest_name();
+    assert_eq!(name.len(), 1_024);
+    write_file(&session.path("there").join(&name), 100, 1);
+    succeeds(&mut rclone(&session, &["sync", "there", ":s3:papers"]));
+    succeeds(&mut rclone(&session, &["sync", ":s3:papers", "back"]));
+    assert_same_tree(&session.path("there"), &session.path("back"));
+    write_file(&session.path("file"), 100, 1);
+    let told = fails(&mut rclone(&session, &["copyto", "file", &format!(":s3:papers/{name}x")]));
+    // It asks for the object first, by a request whose answer has no body that could say more.
+    assert!(told.contains("status code: 400"), "{told}");
+    succeeds(&mut rclone(&session, &["deletefile", &format!(":s3:papers/{name}")]));
+    assert_eq!(succeeds(&mut rclone(&session, &["lsf", "-R", ":s3:papers"])), "");
 }
 
 #[test]

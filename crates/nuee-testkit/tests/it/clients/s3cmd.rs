@@ -1,12 +1,16 @@
 //! s3cmd.
 
-use std::{fs, process::Command};
+use std::{
+    fs::{self, File},
+    process::Command,
+};
 
 use crate::clients::{
     files::{
-        AWKWARD_NAMES, MIB, SIZES, assert_same_file, assert_same_tree, names_below, write_file, write_tree,
+        AWKWARD_NAMES, MIB, SIZES, assert_same_file, assert_same_tree, longest_name, names_below, write_file,
+        write_tree,
     },
-    session::{Session, alone_with_large_files, fails, succeeds},
+    session::{Session, alone_with_large_files, fails, fetch, succeeds},
 };
 
 /// `s3cmd`, with these words.
@@ -58,6 +62,7 @@ fn a_file_of_300_mebibytes_comes_back() {
     succeeds(&mut s3cmd(&session, &["put", "there", "s3://papers/archive.tar"]));
     succeeds(&mut s3cmd(&session, &["get", "s3://papers/archive.tar", "back"]));
     assert_same_file(&session.path("there"), &session.path("back"));
+    assert_eq!(session.parts("archive.tar").as_deref(), Some("20"));
 }
 
 #[test]
@@ -95,14 +100,68 @@ fn a_sync_sends_what_changed_and_deletes_what_is_gone() {
 fn keys_that_are_no_paths_name_objects() {
     let session = session_with_bucket();
     let long = "é".repeat(512);
-    for (seed, key) in (1..).zip(["a//b", "a/../b", "../up", "a/./b", "%2e%2e%2f", &*long]) {
+    let keys = ["a//b", "/first", "..", "../up", "a/../b", "a/./b", "%2e%2e%2f", &*long];
+    for (seed, key) in (1..).zip(keys) {
         write_file(&session.path("there"), 100, seed);
         let url = format!("s3://papers/{key}");
         succeeds(&mut s3cmd(&session, &["put", "there", &url]));
         succeeds(&mut s3cmd(&session, &["get", "--force", &url, "back"]));
         assert_same_file(&session.path("there"), &session.path("back"));
     }
-    assert_eq!(succeeds(&mut s3cmd(&session, &["ls", "-r", "s3://papers"])).lines().count(), 6);
+    assert_eq!(succeeds(&mut s3cmd(&session, &["ls", "-r", "s3://papers"])).lines().count(), 8);
+    for key in keys {
+        succeeds(&mut s3cmd(&session, &["del", &format!("s3://papers/{key}")]));
+    }
+    // To a key that ends like a directory the client adds the name of the file.
+    succeeds(&mut s3cmd(&session, &["put", "there", "s3://papers/last/"]));
+    let told = succeeds(&mut s3cmd(&session, &["ls", "-r", "s3://papers"]));
+    assert!(told.trim_end().ends_with(" s3://papers/last/there") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn a_path_of_1024_bytes_is_synced_and_one_of_1025_is_refused() {
+    let session = session_with_bucket();
+    let name = longest_name();
+    assert_eq!(name.len(), 1_024);
+    write_file(&session.path("there").join(&name), 100, 1);
+    succeeds(&mut s3cmd(&session, &["sync", "there/", "s3://papers/"]));
+    fs::create_dir(session.path("back")).unwrap();
+    succeeds(&mut s3cmd(&session, &["sync", "s3://papers/", "back/"]));
+    assert_same_tree(&session.path("there"), &session.path("back"));
+    write_file(&session.path("file"), 100, 1);
+    let told = fails(&mut s3cmd(&session, &["put", "file", &format!("s3://papers/{name}x")]));
+    assert!(told.contains("KeyTooLongError"), "{told}");
+    succeeds(&mut s3cmd(&session, &["del", &format!("s3://papers/{name}")]));
+    assert_eq!(succeeds(&mut s3cmd(&session, &["ls", "-r", "s3://papers"])), "");
+}
+
+#[test]
+fn a_file_is_sent_in_parts_from_a_disk_and_from_a_pipe() {
+    let session = session_with_bucket();
+    write_file(&session.path("there"), 11 * MIB, 1);
+    let in_parts = ["put", "--multipart-chunk-size-mb=5"];
+    succeeds(s3cmd(&session, &in_parts).args(["there", "s3://papers/file"]));
+    let mut piped = s3cmd(&session, &in_parts);
+    succeeds(piped.args(["-", "s3://papers/piped"]).stdin(File::open(session.path("there")).unwrap()));
+    for key in ["file", "piped"] {
+        assert_eq!(session.parts(key).as_deref(), Some("3"), "{key}");
+        succeeds(&mut s3cmd(&session, &["get", "--force", &format!("s3://papers/{key}"), "back"]));
+        assert_same_file(&session.path("there"), &session.path("back"));
+    }
+}
+
+#[test]
+fn a_signed_url_of_version_two_is_refused() {
+    // The client signs URLs in no other way.
+    let session = session_with_bucket();
+    write_file(&session.path("there"), 100, 1);
+    succeeds(&mut s3cmd(&session, &["put", "there", "s3://papers/a"]));
+    let url = succeeds(&mut s3cmd(&session, &["signurl", "s3://papers/a", "+60"]));
+    assert!(url.contains("AWSAccessKeyId="), "{url}");
+    let (status, body) = fetch(url.trim());
+    let body = String::from_utf8(body).unwrap();
+    assert_eq!(status, 400, "{body}");
+    assert!(body.contains("<Code>InvalidRequest</Code>"), "{body}");
 }
 
 #[test]

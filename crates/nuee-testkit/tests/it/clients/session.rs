@@ -53,19 +53,22 @@ impl Session {
 
     /// A program of a client, with settings that lead to this server.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(clients_program(program));
+        let mut command = bare_command(program, self.directory.path());
         let owner = self.owner();
-        command.current_dir(self.directory.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.directory.path());
-        command.env("LANG", "C.UTF-8").env("TZ", "UTC");
         command.env("AWS_ENDPOINT_URL", self.server().endpoint()).env("AWS_DEFAULT_REGION", "fr1");
         command.env("AWS_ACCESS_KEY_ID", owner.access_key_id.to_string());
         command.env("AWS_SECRET_ACCESS_KEY", owner.secret.expose());
         // A second attempt would hide what went wrong with the first.
         command.env("AWS_MAX_ATTEMPTS", "1").env("AWS_EC2_METADATA_DISABLED", "true");
-        // Scripts are imported from the checkout, which tests do not write to.
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
         command
+    }
+
+    /// In how many parts an object of the bucket `papers` was sent: its entity tag says so after a dash.
+    pub(crate) fn parts(&self, key: &str) -> Option<String> {
+        let mut head = self.command("aws");
+        head.args(["s3api", "head-object", "--bucket", "papers", "--key", key, "--query", "ETag"]);
+        let tag = succeeds(head.args(["--output", "text"]));
+        Some(tag.trim().trim_matches('"').split_once('-')?.1.to_owned())
     }
 
     /// Has a client in Python resolve `*.localhost`, which not every machine does.
@@ -83,6 +86,18 @@ impl Drop for Session {
     }
 }
 
+/// A program of a client that knows no server, at work in a directory. Shells find the other clients.
+pub(crate) fn bare_command(program: &str, directory: &Path) -> Command {
+    let mut command = Command::new(clients_program(program));
+    let inherited = std::env::var_os("PATH").unwrap();
+    let path = [clients_directory()].into_iter().chain(std::env::split_paths(&inherited));
+    command.current_dir(directory).env_clear().env("HOME", directory);
+    command.env("PATH", std::env::join_paths(path).unwrap()).env("LANG", "C.UTF-8").env("TZ", "UTC");
+    // Scripts are imported from the checkout, which tests do not write to.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
 /// A file beside this one.
 pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients").join(name)
@@ -96,7 +111,7 @@ fn clients_program(program: &str) -> PathBuf {
 }
 
 /// Where the clients are that `cargo xtask test` installed.
-pub(crate) fn clients_directory() -> PathBuf {
+fn clients_directory() -> PathBuf {
     let directory = std::env::var_os("NUEE_CLIENTS").expect(
         "NUEE_CLIENTS does not say where the S3 clients are: run `cargo xtask test`, which installs them",
     );

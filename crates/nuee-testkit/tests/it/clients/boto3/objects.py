@@ -35,6 +35,20 @@ def an_object_of_five_mebibytes_and_a_byte_comes_back():
     _round_trip(5 * MIB + 1)
 
 
+def files_of_every_size_come_back():
+    s3 = client()
+    name = bucket(s3)
+    with tempfile.TemporaryDirectory() as directory:
+        there, back = os.path.join(directory, "there"), os.path.join(directory, "back")
+        for size in (0, 1, 5 * MIB + 1):
+            with open(there, "wb") as file:
+                file.write(content(size, size))
+            s3.upload_file(there, name, "été/ report  %2F.pdf")
+            s3.download_file(name, "été/ report  %2F.pdf", back)
+            with open(back, "rb") as file:
+                equal(file.read() == content(size, size), True)
+
+
 def objects_around_the_size_of_a_sealed_chunk_come_back():
     s3 = client()
     name = bucket(s3)
