@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::ErrorKind,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -15,10 +16,12 @@ use nuee_testkit::{Program, Running, Wire, signer::Draft};
 const BETWEEN_BYTES: Duration = Duration::from_millis(500);
 const CLIENTS: usize = 4;
 const REQUESTS: usize = 250;
+/// The size of a body that is held in memory, if there is room.
+const SMALL_BYTES: usize = (128 << 10) - 1;
 /// What a connection may take for its state.
 const CONNECTION_BYTES: u64 = 64 << 10;
-/// What it may take to read, once much was sent.
-const READ_BYTES: u64 = 128 << 10;
+/// What it may take to read, once much was sent, with what the allocator keeps of that.
+const READ_BYTES: u64 = 256 << 10;
 /// What is held of a body that streams and waits for its client, at most.
 const CHUNK_BYTES: u64 = 64 << 10;
 /// What one slow upload may take.
@@ -53,7 +56,7 @@ struct Connection {
 impl Connection {
     /// Sends all of a head or of a small body but a little, or half of a large body.
     fn begin(running: &Running, slow: Slow, index: usize) -> Self {
-        let size = if slow == Slow::LargeBody { 3 << 20 } else { (128 << 10) - 1 };
+        let size = if slow == Slow::LargeBody { 3 << 20 } else { SMALL_BYTES };
         let draft = Draft::put(&format!("/bucket/{slow:?}-{index}"), vec![index as u8; size]);
         let mut bytes = running.client().unwrap().signer().header(draft).to_bytes();
         let left = match slow {
@@ -173,8 +176,21 @@ fn two_thousand_slow_connections_hinder_nobody() {
 const PATIENT: [(&str, &str); 2] =
     [("NUEE_LIMITS__BODY_STALL_TIMEOUT_SECONDS", "600"), ("NUEE_LIMITS__WRITE_STALL_TIMEOUT_SECONDS", "600")];
 
-/// Uploads stop, and then, when others were served beside them, come to their end.
-fn stop_and_go_on(slow: Slow, count: usize, most: u64) {
+/// Whether so many bodies come to stream, each of which has a file.
+fn stream(program: &Program, count: usize) -> bool {
+    let until = Instant::now() + Duration::from_mins(1);
+    let streaming = || fs::read_dir(program.data().join("site/incoming")).unwrap().count();
+    while streaming() < count {
+        if Instant::now() > until {
+            return false;
+        }
+        thread::yield_now();
+    }
+    true
+}
+
+/// Uploads stop, and then, when others were served beside them, come to their end. All but `held` of them stream.
+fn stop_and_go_on(slow: Slow, count: usize, held: usize, most: u64) {
     let (program, running) = start(&PATIENT);
     work(&running, "alone");
     let before = running.resident_bytes().unwrap();
@@ -186,6 +202,7 @@ fn stop_and_go_on(slow: Slow, count: usize, most: u64) {
         assert_eq!(client.put("/bucket/large", content.clone()).unwrap().status, 200);
         assert!(client.get("/bucket/large").unwrap().body == content);
     }
+    assert!(stream(&program, count - held), "more than {held} are held in memory");
     bounded(&running, before, most, &format!("{count} that stopped in a {slow:?}"));
     for (index, mut each) in stopped.into_iter().enumerate() {
         each.wire.write(&each.rest).unwrap();
@@ -200,13 +217,14 @@ fn stop_and_go_on(slow: Slow, count: usize, most: u64) {
 #[test]
 fn small_bodies_that_stop_before_their_end_share_their_room() {
     const COUNT: usize = 2_000;
-    stop_and_go_on(Slow::SmallBody, COUNT, BODY_ROOM_BYTES + COUNT as u64 * UPLOAD_BYTES);
+    let held = BODY_ROOM_BYTES as usize / SMALL_BYTES;
+    stop_and_go_on(Slow::SmallBody, COUNT, held, BODY_ROOM_BYTES + COUNT as u64 * UPLOAD_BYTES);
 }
 
 #[test]
 fn uploads_that_stop_in_the_middle_take_little_memory() {
     const COUNT: usize = 400;
-    stop_and_go_on(Slow::LargeBody, COUNT, BODY_ROOM_BYTES + STEPS_BYTES + COUNT as u64 * UPLOAD_BYTES);
+    stop_and_go_on(Slow::LargeBody, COUNT, 0, BODY_ROOM_BYTES + STEPS_BYTES + COUNT as u64 * UPLOAD_BYTES);
 }
 
 /// Readers that stop, and what each may hold: a step, the next one, and what its connection queues.
