@@ -98,12 +98,12 @@ mod tests {
         let mut waits: Vec<_> = (0..10).map(|_| Box::pin(room.wanted())).collect();
         assert!(waits.iter_mut().all(|wait| wait.now_or_never().is_none()));
         let mut entering = Box::pin(room.enter(25));
-        for number in 0..3 {
+        for (number, place) in places.iter_mut().take(3).enumerate() {
             assert!((&mut entering).now_or_never().is_none(), "after {number} gave way");
             let asked: Vec<_> =
                 (number..10).filter(|other| (&mut waits[*other]).now_or_never().is_some()).collect();
             assert_eq!(asked, [number]);
-            places[number] = None;
+            *place = None;
         }
         assert!(entering.now_or_never().is_some());
         assert!(waits[3..].iter_mut().all(|wait| wait.now_or_never().is_none()));
