@@ -2,11 +2,14 @@
 //!
 //! A fresh server on a data directory of its own is put under the load of `cargo xtask load`; each figure is the
 //! median of several runs. `--objects` measures the same operations with few and with many objects in a bucket,
-//! and how long the server takes to start with them. It judges nothing: tests decide, benchmarks measure.
+//! and how long the server takes to start with them; `--slow` measures them alone and beside slow connections. It
+//! judges nothing: tests decide, benchmarks measure.
 
+mod crowd;
 mod machine;
 mod report;
 mod scale;
+mod slow;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +34,9 @@ pub(crate) struct Options {
     /// Bytes of each of those objects
     #[arg(long, default_value_t = 4096)]
     object_size: usize,
+    /// Measure alone and beside this many slow connections [2000], instead of the table
+    #[arg(long, num_args = 0..=1, default_missing_value = "2000", conflicts_with = "objects")]
+    slow: Option<usize>,
     /// Where the server keeps its data meanwhile; on the disk to be measured [default: below the target directory]
     #[arg(long)]
     directory: Option<PathBuf>,
@@ -51,6 +57,9 @@ pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
     let page = if let Some(objects) = options.objects {
         let measured = scale::measure(&binary, &scratch.directory, options, objects)?;
         report::with_scale(&page, &machine, &measured)?
+    } else if let Some(number) = options.slow {
+        let measured = slow::measure(&binary, &scratch.directory, options, number)?;
+        report::with_slow(&page, &machine, options, &measured)?
     } else {
         let measured = table::measure(&binary, &scratch.directory, options)?;
         report::with_table(&page, &machine, options, &measured)?

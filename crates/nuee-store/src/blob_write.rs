@@ -1,8 +1,10 @@
 //! From a body to a sealed blob that its site says is durable.
 //!
-//! A small body is held in memory, checked, sealed and given to the site in one piece. A large one streams in steps. A
-//! blob that streams is noted as pending first, and so is found again if its writing never ends.
+//! A small body is held in memory, checked, sealed and given to the site in one piece. A large one streams in steps, and
+//! so does a small one that waits for its client while others need the room that it takes. A blob that streams is noted
+//! as pending first, and so is found again if its writing never ends.
 
+mod room;
 mod steps;
 
 use std::{
@@ -18,7 +20,7 @@ use nuee_base::{BlobId, Context};
 use nuee_keys::Sealer;
 use nuee_metadata::Transaction;
 use nuee_sites::Locator;
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{select, sync::Semaphore, task::JoinHandle};
 
 use crate::{
     Bucket, Checksum, ChecksumAlgorithm, Error,
@@ -28,8 +30,11 @@ use crate::{
     store::{Store, identity},
 };
 
-pub(crate) use self::steps::StepBuffers;
-use self::steps::{Large, Steps};
+pub(crate) use self::{room::BodyRoom, steps::StepBuffers};
+use self::{
+    room::Place,
+    steps::{Large, Steps},
+};
 
 /// A checksum that comes after the body.
 pub type TrailingChecksum = Box<dyn FnOnce() -> Result<Checksum, BodyError> + Send>;
@@ -179,18 +184,23 @@ impl Store {
         let md5 = body.md5.is_some() || shown == Encryption::Aes256;
         let digests = Digests::new(md5, body.checksum.algorithm());
         let small = self.0.options.small_blob_bytes;
-        let announced = body.size.and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
+        let announced = body.size.and_then(|size| usize::try_from(size).ok()).unwrap_or(small);
+        let place = self.0.body_room.enter(announced.min(small)).await?;
         let mut buffer = Buffer::new(announced.min(small));
         while buffer.len() <= small {
-            match body.stream.next().await {
-                Some(piece) => buffer.push(piece.map_err(Error::Body)?),
-                None => {
-                    let written = self.write_small(bucket, body, buffer.into_bytes(), digests).await?;
-                    return Ok(written.shown_as(shown));
-                }
-            }
+            let next = select! {
+                biased;
+                next = body.stream.next() => next,
+                () = self.0.body_room.wanted() => break,
+            };
+            let Some(piece) = next else {
+                let written = self.write_small(bucket, body, buffer.into_bytes(), digests).await?;
+                return Ok(written.shown_as(shown));
+            };
+            buffer.push(piece.map_err(Error::Body)?);
         }
-        let written = self.write_large(context, bucket, (body, limit), buffer.into_bytes(), digests).await?;
+        let begun = (buffer.into_bytes(), place);
+        let written = self.write_large(context, bucket, (body, limit), begun, digests).await?;
         Ok(written.shown_as(shown))
     }
 
@@ -216,6 +226,7 @@ impl Store {
         let key = self.sealing_key(bucket.organisation, bucket.project)?;
         let (data_key, wrapped) = key.fresh_data_key(&self.0.environment, identity(bucket, id))?;
         let sealed = Sealer::new(data_key).seal_whole(&content)?;
+        drop(content);
         let mut unrecorded = self.unrecorded(id);
         let locator = self.0.site.put(id, sealed.into()).await?;
         unrecorded.locator = Some(locator);
@@ -232,7 +243,7 @@ impl Store {
         context: &Context,
         bucket: &Bucket,
         (mut body, limit): (Body, u64),
-        buffer: Bytes,
+        (buffer, place): (Bytes, Place),
         digests: Digests,
     ) -> Result<Written, Error> {
         let id = BlobId::generate(&self.0.environment);
@@ -246,7 +257,7 @@ impl Store {
         let (noted, begun) = tokio::join!(noted, blocking(&self.0.blocking, begin));
         noted?;
         let steps = Steps::new(begun?, &buffer, limit, &self.0.blocking);
-        drop(buffer);
+        drop((buffer, place));
         let (large, rest, size) = steps.run(&mut body).await?;
         let check = move |digested: &Digested| check(body, size, digested);
         let finish = move || large.finish(&rest, unrecorded, check);

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Bucket, Error,
     blob_read::LargeSteps,
-    blob_write::{StepBuffers, Unreferenced},
+    blob_write::{BodyRoom, StepBuffers, Unreferenced},
     bucket::{BucketCache, CACHED_BUCKETS},
     lease::Leases,
     record::{self, Listed, ListedRecord, Part, PartRecord, Version, VersionRecord},
@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) unreferenced: Unreferenced,
     pub(crate) buffers: StepBuffers,
+    /// What bounds the memory of small bodies.
+    pub(crate) body_room: BodyRoom,
     /// What bounds the memory of readers.
     pub(crate) large_steps: LargeSteps,
     pub(crate) started_at: Timestamp,
@@ -90,6 +92,7 @@ impl Store {
             leases: Leases::default(),
             unreferenced: Unreferenced::default(),
             buffers: StepBuffers::default(),
+            body_room: BodyRoom::default(),
             large_steps: LargeSteps::default(),
             started_at,
         }))

@@ -1,4 +1,4 @@
-//! The page: two generated sections between markers, and whatever people wrote around them.
+//! The page: three generated sections between markers, and whatever people wrote around them.
 //!
 //! Only the section that was measured is replaced, so that a short run does not throw a long one away.
 
@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use super::machine::Machine;
 use super::scale::{Level, Scale};
+use super::slow::Slow;
 use super::table::{Row, Table, Unit};
 use super::{Options, median};
 use crate::load::Figures;
@@ -37,6 +38,15 @@ millions of bytes, latencies are the client's.
 
 <!-- many: begin -->
 <!-- many: end -->
+
+## Slow clients
+
+`cargo xtask bench --slow`. A quarter each of the slow connections sends its head a byte a second, stops near the end of a
+body of 128 KiB, stops in the middle of one of 8 MiB, or reads 1,000 bytes a second of an object of 8 MiB. Those that the
+server cuts are replaced at once.
+
+<!-- slow: begin -->
+<!-- slow: end -->
 ";
 
 /// The page with the table replaced.
@@ -82,6 +92,47 @@ pub(super) fn with_scale(page: &str, machine: &Machine, scale: &Scale) -> Result
         starts.len()
     );
     replace(page, "many", &section)
+}
+
+/// The page with the section on slow clients replaced.
+pub(super) fn with_slow(page: &str, machine: &Machine, options: &Options, slow: &Slow) -> Result<String> {
+    let mut section = describe(machine);
+    let _ = writeln!(
+        section,
+        "Each figure is the median of {} runs of {} s, 16 clients, alone and beside in turn.\n",
+        options.runs, options.seconds
+    );
+    section.push_str("| load | slow connections | rate | p50 ms | p99 ms | p99, times that alone |\n");
+    section.push_str("|---|---|---|---|---|---|\n");
+    for (title, alone, beside) in
+        [("PUT 4 KiB", &slow.alone.put, &slow.beside.put), ("GET 4 KiB", &slow.alone.get, &slow.beside.get)]
+    {
+        let base = median(alone, |figures| figures.p99_ms);
+        for (number, runs) in [(0, alone), (slow.number, beside)] {
+            let of = |value: fn(&Figures) -> f64| median(runs, value);
+            let _ = writeln!(
+                section,
+                "| {title} | {} | {}/s | {:.2} | {:.2} | {:.2} |",
+                separated(&number.to_string()),
+                grouped(of(|figures| figures.operations_per_second)),
+                of(|figures| figures.p50_ms),
+                of(|figures| figures.p99_ms),
+                of(|figures| figures.p99_ms) / base
+            );
+        }
+    }
+    let alive = slow.counts.iter().map(|count| count.alive).min().unwrap_or_default();
+    let replaced = slow.counts.iter().map(|count| count.replaced).max().unwrap_or_default();
+    let before = slow.resident_mib.iter().map(|(before, _)| *before).max().unwrap_or_default();
+    let with = slow.resident_mib.iter().map(|(_, with)| *with).max().unwrap_or_default();
+    let _ = writeln!(
+        section,
+        "\nAt the end of each run, at least {} slow connections were alive; at most {} had been cut by the server and \
+         replaced meanwhile. The server's resident memory: at most {before} MiB before they came, {with} MiB with them.",
+        separated(&alive.to_string()),
+        separated(&replaced.to_string())
+    );
+    replace(page, "slow", &section)
 }
 
 fn describe(machine: &Machine) -> String {

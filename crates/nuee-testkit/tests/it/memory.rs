@@ -1,4 +1,5 @@
-//! Memory does not grow with what is stored and read. `NUEE_MEMORY_TEST_GIB` says how much of both; 1 without it.
+//! Memory grows neither with the bytes that are stored and read nor with the number of requests. `NUEE_MEMORY_TEST_GIB`
+//! says how much of both; 1 without it.
 
 use std::{env, thread};
 
@@ -8,9 +9,25 @@ const MOST_GROWTH_BYTES: u64 = 64 << 20;
 const CLIENTS: u64 = 4;
 const LARGE: usize = 8 << 20;
 const SMALL: usize = 64 << 10;
+const TINY: usize = 4 << 10;
+/// Each round moves so many bytes, and then makes so many requests for tiny objects.
+const ROUNDS_A_GIB: u64 = 8;
+const ROUND_BYTES: u64 = (1 << 30) / ROUNDS_A_GIB;
+const ROUND_REQUESTS: u64 = 5_000;
+/// In a run of the default length, a leak of this much with every request is seen.
+const SEEN_LEAK_BYTES: u64 = 2 << 10;
+const _: () = assert!(ROUNDS_A_GIB * ROUND_REQUESTS * SEEN_LEAK_BYTES > MOST_GROWTH_BYTES);
+
+/// Stores and reads an object.
+fn put_and_get(client: &mut Client, path: &str, content: &[u8]) {
+    let stored = client.put(path, content).unwrap();
+    assert_eq!(stored.status, 200, "{}", stored.text());
+    let found = client.get(path).unwrap();
+    assert!(found.status == 200 && found.body == content, "{}", found.status);
+}
 
 /// Stores and reads large objects and small ones, `bytes` of both together.
-fn work(client: &mut Client, number: u64, bytes: u64) {
+fn move_bytes(client: &mut Client, number: u64, bytes: u64) {
     let (large, small) = (vec![number as u8; LARGE], vec![number as u8; SMALL]);
     let mut moved = 0;
     for round in 0_u64.. {
@@ -20,20 +37,31 @@ fn work(client: &mut Client, number: u64, bytes: u64) {
         // Over the same few keys, so that space is given back meanwhile.
         let slot = round % 4;
         for (name, content) in [("large", &large), ("small", &small)] {
-            let path = format!("/bucket/{name}-{number}-{slot}");
-            let stored = client.put(&path, content.clone()).unwrap();
-            assert_eq!(stored.status, 200, "{}", stored.text());
-            let found = client.get(&path).unwrap();
-            assert!(found.status == 200 && found.body == *content, "{}", found.status);
+            put_and_get(client, &format!("/bucket/{name}-{number}-{slot}"), content);
             moved += 2 * content.len() as u64;
         }
     }
 }
 
-fn move_bytes(running: &Running, bytes: u64) {
+/// Stores, reads, lists and deletes tiny objects, with `requests` in all.
+fn make_requests(client: &mut Client, number: u64, requests: u64) {
+    let content = vec![number as u8; TINY];
+    for index in 0..requests / 4 {
+        let path = format!("/bucket/tiny-{number}-{}", index % 16);
+        put_and_get(client, &path, &content);
+        assert!(client.list("/bucket").unwrap().iter().any(|key| path.ends_with(key.as_str())));
+        assert_eq!(client.delete(&path).unwrap().status, 204);
+    }
+}
+
+fn round(running: &Running) {
     thread::scope(|scope| {
         for number in 0..CLIENTS {
-            scope.spawn(move || work(&mut running.client().unwrap(), number, bytes / CLIENTS));
+            scope.spawn(move || {
+                let mut client = running.client().unwrap();
+                move_bytes(&mut client, number, ROUND_BYTES / CLIENTS);
+                make_requests(&mut client, number, ROUND_REQUESTS / CLIENTS);
+            });
         }
     });
 }
@@ -46,8 +74,8 @@ fn memory_stays_bounded() {
     assert_eq!(running.client().unwrap().put("/bucket", "").unwrap().status, 200);
     let before = running.resident_bytes().unwrap();
     let mut most = before;
-    for _ in 0..gib * 8 {
-        move_bytes(&running, 128 << 20);
+    for _ in 0..gib * ROUNDS_A_GIB {
+        round(&running);
         most = most.max(running.resident_bytes().unwrap());
     }
     println!("{gib} GiB: {} MiB at the start, {} MiB at most", before >> 20, most >> 20);

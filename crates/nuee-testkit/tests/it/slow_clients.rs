@@ -1,38 +1,94 @@
-//! Two thousand clients that send next to nothing: the others are served as before, and memory stays where it was.
+//! Clients that send or take next to nothing, thousands of them: the others are served as before, memory stays bounded,
+//! and each slow one is told, cut or, when it goes on after all, served.
 
 use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
 
+use http::Method;
 use nuee_testkit::{Program, Running, Wire, signer::Draft};
 
-/// Half of them never finish a head, half never finish a body.
-const SLOW: usize = 2_000;
 const BETWEEN_BYTES: Duration = Duration::from_millis(500);
 const CLIENTS: usize = 4;
 const REQUESTS: usize = 250;
-const MOST_GROWTH_BYTES: u64 = 64 << 20;
+/// The size of a body that is held in memory, if there is room.
+const SMALL_BYTES: usize = (128 << 10) - 1;
+/// What a connection may take for its state.
+const CONNECTION_BYTES: u64 = 64 << 10;
+/// What it may take to read, once much was sent, with what the allocator keeps of that.
+const READ_BYTES: u64 = 256 << 10;
+/// What is held of a body that streams and waits for its client, at most.
+const CHUNK_BYTES: u64 = 64 << 10;
+/// What one slow upload may take.
+const UPLOAD_BYTES: u64 = CHUNK_BYTES + READ_BYTES + CONNECTION_BYTES;
+/// What all bodies that are held in memory may take together.
+const BODY_ROOM_BYTES: u64 = 32 << 20;
+/// What all steps of large uploads may take together.
+const STEPS_BYTES: u64 = 64 << 20;
 
-/// A connection that does not get on, and the bytes that it will still send, one at a time.
-struct Slow {
+/// Where a client does not get on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Slow {
+    Head,
+    SmallBody,
+    LargeBody,
+}
+
+/// How a connection ended.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Answered(u16, String),
+    HungUp,
+}
+
+/// A connection that does not get on, and the bytes that it could still send.
+struct Connection {
+    slow: Slow,
     wire: Wire,
     rest: Vec<u8>,
 }
 
-fn begin(running: &Running) -> Vec<Slow> {
-    let signer = running.client().unwrap().signer();
-    let begin = |index: usize| {
-        let draft = Draft::put(&format!("/bucket/slow-{index}"), vec![b'x'; 300 << 10]);
-        let bytes = signer.header(draft).to_bytes();
-        let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
-        let sent = if index.is_multiple_of(2) { 20 } else { head + 100 };
+impl Connection {
+    /// Sends all of a head or of a small body but a little, or half of a large body.
+    fn begin(running: &Running, slow: Slow, index: usize) -> Self {
+        let size = if slow == Slow::LargeBody { 3 << 20 } else { SMALL_BYTES };
+        let draft = Draft::put(&format!("/bucket/{slow:?}-{index}"), vec![index as u8; size]);
+        let mut bytes = running.client().unwrap().signer().header(draft).to_bytes();
+        let left = match slow {
+            Slow::Head => size + 100,
+            Slow::SmallBody => 100,
+            Slow::LargeBody => size / 2,
+        };
+        let rest = bytes.split_off(bytes.len() - left);
         let mut wire = Wire::open(running.address()).unwrap();
-        wire.write(&bytes[..sent]).unwrap();
-        Slow { wire, rest: bytes[sent..sent + 100].to_vec() }
-    };
-    (0..SLOW).map(begin).collect()
+        wire.write(&bytes).unwrap();
+        Self { slow, wire, rest }
+    }
+
+    fn end(mut self) -> (Slow, End) {
+        let end = match self.wire.read(false) {
+            Ok(answer) => End::Answered(answer.status, answer.code()),
+            Err(error) => {
+                let gone = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&error.kind());
+                assert!(gone, "{:?}: {error}", self.slow);
+                End::HungUp
+            }
+        };
+        (self.slow, end)
+    }
+}
+
+fn start(limits: &[(&str, &str)]) -> (Program, Running) {
+    nuee_web::raise_open_file_limit().unwrap();
+    let program = Program::new(env!("CARGO_BIN_EXE_nuee-under-test"), limits).unwrap();
+    let running = program.up().unwrap();
+    assert_eq!(running.client().unwrap().put("/bucket", "").unwrap().status, 200);
+    (program, running)
 }
 
 /// What well-behaved clients wait for each of their requests, sorted. All of them must succeed.
@@ -59,88 +115,151 @@ fn work(running: &Running, round: &str) -> Vec<Duration> {
         running.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
     times.sort();
+    let at = |part: usize| times[(times.len() - 1) * part / 100];
+    println!("{round}: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
     times
 }
 
-fn tell(name: &str, times: &[Duration]) {
-    let at = |part: usize| times[(times.len() - 1) * part / 100];
-    println!("{name}: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
+/// Demands that the server's memory grew by at most so much.
+fn bounded(running: &Running, before: u64, most: u64, what: &str) {
+    let growth = running.resident_bytes().unwrap().saturating_sub(before);
+    println!("{what}: {} MiB, and {} MiB more of {} allowed", before >> 20, growth >> 20, most >> 20);
+    assert!(growth <= most, "{what}: memory grew by {growth} bytes, more than {most}");
 }
 
 #[test]
 fn two_thousand_slow_connections_hinder_nobody() {
-    nuee_web::raise_open_file_limit().unwrap();
-    let limits =
-        [("NUEE_LIMITS__HEADER_TIMEOUT_SECONDS", "5"), ("NUEE_LIMITS__BODY_STALL_TIMEOUT_SECONDS", "5")];
-    let program = Program::new(env!("CARGO_BIN_EXE_nuee-under-test"), &limits).unwrap();
-    let running = program.up().unwrap();
-    assert_eq!(running.client().unwrap().put("/bucket", "").unwrap().status, 200);
-    tell("alone", &work(&running, "alone"));
+    // Heads come last, so that their time is not over before the others are there.
+    const SLOW: [(Slow, usize); 3] = [(Slow::LargeBody, 500), (Slow::SmallBody, 500), (Slow::Head, 1_000)];
+    let (program, running) = start(&[
+        ("NUEE_LIMITS__HEADER_TIMEOUT_SECONDS", "5"),
+        ("NUEE_LIMITS__BODY_STALL_TIMEOUT_SECONDS", "5"),
+    ]);
+    work(&running, "alone");
     let before = running.resident_bytes().unwrap();
 
-    let mut slow = begin(&running);
+    let begin = |(slow, count)| (0..count).map(move |index| (slow, index));
+    let begin = SLOW.into_iter().flat_map(begin);
+    let mut slow: Vec<_> = begin.map(|(slow, index)| Connection::begin(&running, slow, index)).collect();
     let (stop, stopped) = mpsc::channel::<()>();
     let trickling = thread::spawn(move || {
+        let mut at = 0;
         while stopped.recv_timeout(BETWEEN_BYTES) == Err(RecvTimeoutError::Timeout) {
             for each in &mut slow {
-                if let Some(byte) = each.rest.pop() {
-                    // Those whose time is over are cut.
-                    let _ = each.wire.write(&[byte]);
-                }
+                // Those whose time is over are cut. Bodies never come to their end.
+                let _ = each.wire.write(&each.rest[at..=at]);
             }
+            at = (at + 1).min(90);
         }
         slow
     });
-    tell("beside 2,000 slow connections", &work(&running, "beside"));
-    let growth = running.resident_bytes().unwrap().saturating_sub(before);
-    println!("memory: {} MiB, and {} MiB more with them", before >> 20, growth >> 20);
-    assert!(growth <= MOST_GROWTH_BYTES, "memory grew by {growth} bytes");
+    work(&running, "beside");
+    let most = BODY_ROOM_BYTES + STEPS_BYTES + 1_000 * (UPLOAD_BYTES + CONNECTION_BYTES);
+    bounded(&running, before, most, "2,000 slow connections");
     drop(stop);
 
-    // Each is answered, or cut: none stays.
-    for mut each in trickling.join().unwrap() {
-        let answer = each.wire.read(false);
-        assert!(answer.as_ref().map_or(true, |answer| answer.status >= 400), "{answer:?}");
+    let mut ends = BTreeMap::<_, usize>::new();
+    for each in trickling.join().unwrap() {
+        *ends.entry(each.end()).or_default() += 1;
     }
-    let mut client = running.client().unwrap();
-    let listed = client.list("/bucket").unwrap();
+    let told = || End::Answered(400, "RequestTimeout".to_owned());
+    let expected =
+        SLOW.map(|(slow, count)| ((slow, if slow == Slow::Head { End::HungUp } else { told() }), count));
+    assert_eq!(ends, BTreeMap::from(expected));
+    let listed = running.client().unwrap().list("/bucket").unwrap();
     assert_eq!(listed.len(), 2 * CLIENTS * REQUESTS, "a slow upload was stored");
     running.stop().unwrap();
     assert_eq!(program.verify().unwrap()["damaged"], 0);
 }
 
-/// Uploads that stop when much has come, and how much of each.
-const STOPPED: usize = 400;
-const COME: usize = 1_200_000;
-/// What each may hold: a chunk, what its connection reads ahead, and what the allocator keeps of both.
-const MOST_EACH_BYTES: u64 = 800 << 10;
+/// Long enough for none to be cut before it is asked to go on.
+const PATIENT: [(&str, &str); 2] =
+    [("NUEE_LIMITS__BODY_STALL_TIMEOUT_SECONDS", "600"), ("NUEE_LIMITS__WRITE_STALL_TIMEOUT_SECONDS", "600")];
+
+/// Whether so many bodies come to stream, each of which has a file.
+fn stream(program: &Program, count: usize) -> bool {
+    let until = Instant::now() + Duration::from_mins(1);
+    let streaming = || fs::read_dir(program.data().join("site/incoming")).unwrap().count();
+    while streaming() < count {
+        if Instant::now() > until {
+            return false;
+        }
+        thread::yield_now();
+    }
+    true
+}
+
+/// Uploads stop, and then, when others were served beside them, come to their end. All but `held` of them stream.
+fn stop_and_go_on(slow: Slow, count: usize, held: usize, most: u64) {
+    let (program, running) = start(&PATIENT);
+    work(&running, "alone");
+    let before = running.resident_bytes().unwrap();
+    let stopped: Vec<_> = (0..count).map(|index| Connection::begin(&running, slow, index)).collect();
+    work(&running, "beside");
+    let mut client = running.client().unwrap();
+    for round in 0..4 {
+        let content = vec![round; 3 << 20];
+        assert_eq!(client.put("/bucket/large", content.clone()).unwrap().status, 200);
+        assert!(client.get("/bucket/large").unwrap().body == content);
+    }
+    assert!(stream(&program, count - held), "more than {held} are held in memory");
+    bounded(&running, before, most, &format!("{count} that stopped in a {slow:?}"));
+    for (index, mut each) in stopped.into_iter().enumerate() {
+        each.wire.write(&each.rest).unwrap();
+        assert_eq!(each.end(), (slow, End::Answered(200, String::new())));
+        let found = client.get(&format!("/bucket/{slow:?}-{index}")).unwrap();
+        assert!(found.status == 200 && found.body.iter().all(|byte| *byte == index as u8), "{index}");
+    }
+    running.stop().unwrap();
+    assert_eq!(program.verify().unwrap()["damaged"], 0);
+}
+
+#[test]
+fn small_bodies_that_stop_before_their_end_share_their_room() {
+    const COUNT: usize = 2_000;
+    let held = BODY_ROOM_BYTES as usize / SMALL_BYTES;
+    stop_and_go_on(Slow::SmallBody, COUNT, held, BODY_ROOM_BYTES + COUNT as u64 * UPLOAD_BYTES);
+}
 
 #[test]
 fn uploads_that_stop_in_the_middle_take_little_memory() {
-    nuee_web::raise_open_file_limit().unwrap();
-    let program = Program::new(env!("CARGO_BIN_EXE_nuee-under-test"), &[]).unwrap();
-    let running = program.up().unwrap();
+    const COUNT: usize = 400;
+    stop_and_go_on(Slow::LargeBody, COUNT, 0, BODY_ROOM_BYTES + STEPS_BYTES + COUNT as u64 * UPLOAD_BYTES);
+}
+
+/// Readers that stop, and what each may hold: a step, the next one, and what its connection queues.
+const READERS: usize = 1_000;
+const READER_BYTES: u64 = 5 * CHUNK_BYTES + CONNECTION_BYTES;
+/// What all steps larger than that may take together.
+const LARGE_STEPS_BYTES: u64 = 64 << 20;
+
+#[test]
+fn readers_that_stop_in_the_middle_take_little_memory() {
+    let (_program, running) = start(&PATIENT);
     let mut client = running.client().unwrap();
-    assert_eq!(client.put("/bucket", "").unwrap().status, 200);
+    let content: Vec<u8> = (0..8_u32 << 20).map(|index| (index / 251) as u8).collect();
+    assert_eq!(client.put("/bucket/large", content.clone()).unwrap().status, 200);
+    assert!(client.get("/bucket/large").unwrap().body == content);
+    work(&running, "alone");
     let before = running.resident_bytes().unwrap();
-    let signer = client.signer();
-    let mut stopped = Vec::new();
-    for index in 0..STOPPED {
-        let draft = Draft::put(&format!("/bucket/stopped-{index}"), vec![b'x'; 5 << 20]);
-        let bytes = signer.header(draft).to_bytes();
+    let read = |_| {
         let mut wire = Wire::open(running.address()).unwrap();
-        wire.write(&bytes[..COME]).unwrap();
-        stopped.push(wire);
+        let draft = client.signer().header(Draft::new(Method::GET, "/bucket/large"));
+        wire.write(&draft.to_bytes()).unwrap();
+        assert!(!wire.is_hung_up().unwrap(), "nothing came");
+        wire
+    };
+    let stopped: Vec<_> = (0..READERS).map(read).collect();
+    work(&running, "beside");
+    assert!(client.get("/bucket/large").unwrap().body == content);
+    bounded(
+        &running,
+        before,
+        LARGE_STEPS_BYTES + READERS as u64 * READER_BYTES,
+        "1,000 that stopped to read",
+    );
+    for mut wire in stopped.into_iter().step_by(READERS / 20) {
+        assert!(wire.read(false).unwrap().body == content);
     }
-    // Others are served meanwhile, large uploads among them.
-    for round in 0..4 {
-        let content = vec![round; 3 << 20];
-        assert_eq!(client.put("/bucket/beside", content.clone()).unwrap().status, 200);
-        assert!(client.get("/bucket/beside").unwrap().body == content);
-    }
-    let growth = running.resident_bytes().unwrap().saturating_sub(before);
-    println!("{STOPPED} uploads that stopped: {} MiB more", growth >> 20);
-    assert!(growth <= STOPPED as u64 * MOST_EACH_BYTES, "memory grew by {growth} bytes");
-    drop(stopped);
     running.stop().unwrap();
 }
