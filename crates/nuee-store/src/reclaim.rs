@@ -26,8 +26,8 @@ const BATCH: u32 = 200;
 const DELETIONS: u32 = 1_000;
 /// How long the reclaimer rests when it finds nothing to do.
 const REST: Duration = Duration::from_secs(2);
-/// How many times as long as a pass took it rests before the next, as long as the disk has room: reclaiming takes a part of
-/// the disk and of the writer, and nobody waits for it.
+/// How many times as long as a pass took it rests before the next, while a tenth of the disk is free: reclaiming takes a
+/// part of the disk and of the writer, and nobody waits for it.
 const PASS_REST: u32 = 2;
 /// How many times as long as it took to count a segment it rests before it counts the next.
 const COUNTING_REST: u32 = 9;
@@ -72,7 +72,8 @@ impl Store {
             let idle = done.as_ref().map_or(true, |done| *done == ReclaimReport::default());
             report(done);
             if !idle {
-                rest = if self.require_room().is_ok() { begun.elapsed() * PASS_REST } else { Duration::ZERO };
+                let plenty = self.0.site.has_plenty().unwrap_or(false);
+                rest = if plenty { begun.elapsed() * PASS_REST } else { Duration::ZERO };
             }
             let _ = tokio::time::timeout(rest, stop.changed()).await;
         }
