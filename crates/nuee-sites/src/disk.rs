@@ -184,6 +184,12 @@ impl Disk {
     }
 }
 
+/// Whether a tenth of the file system of `path` is free.
+pub(crate) fn has_plenty(path: &Path) -> io::Result<bool> {
+    let system = rustix::fs::statvfs(path)?;
+    Ok(system.f_bavail >= system.f_blocks / 10)
+}
+
 /// How many bytes the file system of `path` still takes from this process.
 pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
     let system = rustix::fs::statvfs(path)?;

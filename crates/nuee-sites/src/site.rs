@@ -10,7 +10,7 @@ use crate::{
     append::Appender,
     compaction, deletions,
     directory::Directory,
-    disk::{Disk, free_bytes},
+    disk::{Disk, free_bytes, has_plenty},
     locator::Place,
     record::{HEADER_BYTES, footprint_bytes},
     recovery::find_segments,
@@ -159,6 +159,12 @@ impl DirectorySite {
             return Err(Error::Full { path: root.to_path_buf() });
         }
         Ok(())
+    }
+
+    /// Whether a tenth of the disk is free, so that giving space back is not urgent.
+    pub fn has_plenty(&self) -> Result<bool> {
+        let root = self.segments().directory.root();
+        has_plenty(root).map_err(|error| Error::io("look at", root, error))
     }
 
     /// Begins to write a large blob.

@@ -2,7 +2,7 @@
 //!
 //! A pass is idempotent and may be cut anywhere: a blob is first deleted at its site, then its row is forgotten; a
 //! segment's live blobs are first durable elsewhere, then noted as moved, then the segment is dropped. Work is done in
-//! small batches, so that nobody waits for it.
+//! small batches, so that nobody waits for it, and with rests between, unless the disk is nearly full.
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,9 @@ const BATCH: u32 = 200;
 const DELETIONS: u32 = 1_000;
 /// How long the reclaimer rests when it finds nothing to do.
 const REST: Duration = Duration::from_secs(2);
+/// How many times as long as a pass took it rests before the next, while a tenth of the disk is free: reclaiming takes a
+/// part of the disk and of the writer, and nobody waits for it.
+const PASS_REST: u32 = 2;
 /// How many times as long as it took to count a segment it rests before it counts the next.
 const COUNTING_REST: u32 = 9;
 /// How long what cannot be deleted is left alone.
@@ -64,12 +67,15 @@ impl Store {
             }
             // Keys that nobody uses any more leave memory too.
             self.0.keys.forget_expired();
+            let begun = Instant::now();
             let done = self.reclaim().await;
             let idle = done.as_ref().map_or(true, |done| *done == ReclaimReport::default());
             report(done);
-            if idle {
-                let _ = tokio::time::timeout(rest, stop.changed()).await;
+            if !idle {
+                let plenty = self.0.site.has_plenty().unwrap_or(false);
+                rest = if plenty { begun.elapsed() * PASS_REST } else { Duration::ZERO };
             }
+            let _ = tokio::time::timeout(rest, stop.changed()).await;
         }
     }
 
