@@ -126,7 +126,6 @@ mod tests {
             tree.append_hash(hash(&[&[0], leaf]));
             found.push(tree.root());
         }
-        let hex = |root: &Hash| root.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let expected = [
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
             "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
@@ -137,7 +136,7 @@ mod tests {
             "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
         ];
-        assert_eq!(found.iter().map(hex).collect::<Vec<_>>(), expected);
+        assert_eq!(found.iter().map(hex::encode).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -10,15 +10,12 @@ pub type States = BTreeMap<String, String>;
 pub fn differences(journal: &States, rows: &States) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (resource, said) in journal {
-        match rows.get(resource) {
-            Some(state) if state == said => {}
-            Some(state) => {
-                found.push((resource.clone(), format!("the journal says \"{said}\", its row \"{state}\"")))
-            }
-            None => {
-                found.push((resource.clone(), format!("the journal says \"{said}\", and its row is missing")))
-            }
-        }
+        let detail = match rows.get(resource) {
+            Some(state) if state == said => continue,
+            Some(state) => format!("the journal says \"{said}\", its row \"{state}\""),
+            None => format!("the journal says \"{said}\", and its row is missing"),
+        };
+        found.push((resource.clone(), detail));
     }
     let unsaid = rows.keys().filter(|resource| !journal.contains_key(*resource));
     found.extend(unsaid.map(|resource| {

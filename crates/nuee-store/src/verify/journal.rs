@@ -97,15 +97,12 @@ fn place(on: &str, key: &ObjectKey) -> u128 {
 
 fn compare_uploads(report: &mut VerifyReport, said: &OpenUploads, rows: &OpenUploads) {
     for (id, parts) in said {
-        match rows.get(id) {
-            None => {
-                report.add(format!("upload {id}"), "the journal says that it is open, and its row is missing")
-            }
-            Some(found) if found != parts => {
-                report.add(format!("upload {id}"), "its parts are not those that the journal tells of");
-            }
-            Some(_) => {}
-        }
+        let detail = match rows.get(id) {
+            Some(found) if found == parts => continue,
+            Some(_) => "its parts are not those that the journal tells of",
+            None => "the journal says that it is open, and its row is missing",
+        };
+        report.add(format!("upload {id}"), detail);
     }
     for id in rows.keys().filter(|id| !said.contains_key(id)) {
         report.add(format!("upload {id}"), "it has a row, and the journal says that it is not open");

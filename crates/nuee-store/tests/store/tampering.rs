@@ -65,7 +65,7 @@ impl Thief {
 
     fn rows(&self, table: &str) -> Vec<Row> {
         let mut statement = self.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let rows = statement.query_map((), |row| (0..columns.len()).map(|column| row.get(column)).collect());
         let values: Vec<Vec<Value>> = rows.unwrap().map(Result::unwrap).collect();
         let row = |values| Row { table: table.to_owned(), columns: columns.clone(), values };
@@ -162,7 +162,8 @@ fn alterations(value: &Value) -> Vec<Value> {
             altered.map(Value::Text).collect()
         }
         Value::Integer(number) => vec![Value::Integer(number + 1_000_000), Value::Integer(-number)],
-        Value::Null | Value::Real(_) => panic!("no row with a code has one"),
+        // No row with a code has one.
+        Value::Null | Value::Real(_) => Vec::new(),
     }
 }
 
@@ -250,11 +251,15 @@ async fn an_older_form_of_a_row_is_found() {
     for old in before.iter().filter(|old| !after.contains(old)) {
         let replaced: Vec<_> =
             after.iter().filter(|new| new.table == old.table && collide(new, old)).collect();
-        replaced.iter().for_each(|new| new.delete(&thief.connection));
+        for new in &replaced {
+            new.delete(&thief.connection);
+        }
         old.insert(&thief.connection);
         assert!(!findings(&platform, &checkpoint).await.is_empty(), "{old:?} came back");
         old.delete(&thief.connection);
-        replaced.iter().for_each(|new| new.insert(&thief.connection));
+        for new in &replaced {
+            new.insert(&thief.connection);
+        }
         *brought_back.entry(&old.table).or_default() += 1;
     }
     let tables: Vec<_> = brought_back.keys().copied().collect();
@@ -276,7 +281,9 @@ async fn an_object_that_is_brought_back_with_its_name_is_found() {
     let put = |rows: &[Vec<Row>; 3]| {
         for (table, rows) in tables.iter().zip(rows) {
             thief.connection.execute(&format!("DELETE FROM {table}"), ()).unwrap();
-            rows.iter().for_each(|row| row.insert(&thief.connection));
+            for row in rows {
+                row.insert(&thief.connection);
+            }
         }
     };
     put(&before);
@@ -324,7 +331,9 @@ async fn a_journal_that_was_changed_is_found_against_a_checkpoint() {
         let found = findings(&platform, against).await;
         assert!(found.iter().any(|found| found.starts_with("the journal: ")), "{sql}: {found:?}");
         thief.connection.execute("DELETE FROM journal", ()).unwrap();
-        leaves.iter().for_each(|leaf| leaf.insert(&thief.connection));
+        for leaf in &leaves {
+            leaf.insert(&thief.connection);
+        }
     }
     assert_eq!(findings(&platform, &late).await, Vec::<String>::new());
 }
