@@ -227,9 +227,10 @@ fn uploads_that_stop_in_the_middle_take_little_memory() {
     stop_and_go_on(Slow::LargeBody, COUNT, 0, BODY_ROOM_BYTES + STEPS_BYTES + COUNT as u64 * UPLOAD_BYTES);
 }
 
-/// Readers that stop, and what each may hold: a step, the next one, and what its connection queues.
+/// Readers that stop, and what each may hold: a step, the next one, what its connection queues, and what the allocator
+/// keeps of all that.
 const READERS: usize = 1_000;
-const READER_BYTES: u64 = 5 * CHUNK_BYTES + CONNECTION_BYTES;
+const READER_BYTES: u64 = 6 * CHUNK_BYTES + CONNECTION_BYTES;
 /// What all steps larger than that may take together.
 const LARGE_STEPS_BYTES: u64 = 64 << 20;
 
