@@ -57,6 +57,100 @@ actions! {
     DeleteObject => "s3:DeleteObject",
     /// Give up a multipart upload.
     AbortUpload => "s3:AbortMultipartUpload",
+    /// List the versions of the objects of a bucket.
+    ListVersions => "s3:ListBucketVersions",
+    /// Read an object's version by its id.
+    GetObjectVersion => "s3:GetObjectVersion",
+    /// Delete an object's version for good.
+    DeleteObjectVersion => "s3:DeleteObjectVersion",
+    /// Read what an object is made of, without its content.
+    GetObjectAttributes => "s3:GetObjectAttributes",
+    /// The same of a version by its id.
+    GetObjectVersionAttributes => "s3:GetObjectVersionAttributes",
+    /// Read an object's tags.
+    GetObjectTagging => "s3:GetObjectTagging",
+    /// Change an object's tags.
+    PutObjectTagging => "s3:PutObjectTagging",
+    /// Remove an object's tags.
+    DeleteObjectTagging => "s3:DeleteObjectTagging",
+    /// Read the tags of a version by its id.
+    GetObjectVersionTagging => "s3:GetObjectVersionTagging",
+    /// Change the tags of a version by its id.
+    PutObjectVersionTagging => "s3:PutObjectVersionTagging",
+    /// Remove the tags of a version by its id.
+    DeleteObjectVersionTagging => "s3:DeleteObjectVersionTagging",
+    /// Read an object's access control list.
+    GetObjectAcl => "s3:GetObjectAcl",
+    /// The same of a version by its id.
+    GetObjectVersionAcl => "s3:GetObjectVersionAcl",
+    /// Set an object's access control list.
+    PutObjectAcl => "s3:PutObjectAcl",
+    /// The same of a version by its id.
+    PutObjectVersionAcl => "s3:PutObjectVersionAcl",
+    /// Read until when an object is retained.
+    GetObjectRetention => "s3:GetObjectRetention",
+    /// Retain an object, or retain it longer.
+    PutObjectRetention => "s3:PutObjectRetention",
+    /// Read whether an object is under legal hold.
+    GetObjectLegalHold => "s3:GetObjectLegalHold",
+    /// Put an object under legal hold, or end it.
+    PutObjectLegalHold => "s3:PutObjectLegalHold",
+    /// Act on what is retained in the GOVERNANCE mode as if it were not.
+    BypassGovernanceRetention => "s3:BypassGovernanceRetention",
+    /// Read a bucket's default retention.
+    GetObjectLockConfiguration => "s3:GetBucketObjectLockConfiguration",
+    /// Change a bucket's default retention.
+    PutObjectLockConfiguration => "s3:PutBucketObjectLockConfiguration",
+    /// Read whether a bucket keeps versions.
+    GetBucketVersioning => "s3:GetBucketVersioning",
+    /// Change whether a bucket keeps versions.
+    PutBucketVersioning => "s3:PutBucketVersioning",
+    /// Read a bucket's lifecycle rules.
+    GetLifecycle => "s3:GetLifecycleConfiguration",
+    /// Change a bucket's lifecycle rules.
+    PutLifecycle => "s3:PutLifecycleConfiguration",
+    /// Read a bucket's policy.
+    GetBucketPolicy => "s3:GetBucketPolicy",
+    /// Change a bucket's policy.
+    PutBucketPolicy => "s3:PutBucketPolicy",
+    /// Remove a bucket's policy.
+    DeleteBucketPolicy => "s3:DeleteBucketPolicy",
+    /// Read whether a bucket's policy makes it public.
+    GetBucketPolicyStatus => "s3:GetBucketPolicyStatus",
+    /// Read what is blocked of public access to a bucket.
+    GetPublicAccessBlock => "s3:GetBucketPublicAccessBlock",
+    /// Change what is blocked of public access to a bucket.
+    PutPublicAccessBlock => "s3:PutBucketPublicAccessBlock",
+    /// Read which sites may script a bucket's content.
+    GetBucketCors => "s3:GetBucketCORS",
+    /// Change which sites may script a bucket's content.
+    PutBucketCors => "s3:PutBucketCORS",
+    /// Read a bucket's tags.
+    GetBucketTagging => "s3:GetBucketTagging",
+    /// Change or remove a bucket's tags.
+    PutBucketTagging => "s3:PutBucketTagging",
+    /// Read who is told of what happens in a bucket.
+    GetBucketNotification => "s3:GetBucketNotification",
+    /// Change who is told of what happens in a bucket.
+    PutBucketNotification => "s3:PutBucketNotification",
+    /// Read a bucket's access control list.
+    GetBucketAcl => "s3:GetBucketAcl",
+    /// Set a bucket's access control list.
+    PutBucketAcl => "s3:PutBucketAcl",
+    /// Read who owns a bucket's objects.
+    GetOwnershipControls => "s3:GetBucketOwnershipControls",
+    /// Change who owns a bucket's objects.
+    PutOwnershipControls => "s3:PutBucketOwnershipControls",
+    /// Read a bucket's website configuration.
+    GetBucketWebsite => "s3:GetBucketWebsite",
+    /// Read a bucket's access logging.
+    GetBucketLogging => "s3:GetBucketLogging",
+    /// Read a bucket's replication rules.
+    GetReplication => "s3:GetReplicationConfiguration",
+    /// Read whether a bucket is accelerated.
+    GetAccelerate => "s3:GetAccelerateConfiguration",
+    /// Read who pays for requests to a bucket.
+    GetRequestPayment => "s3:GetBucketRequestPayment",
     /// Create a service account in a project, and its access key.
     CreateServiceAccount => "nuee:CreateServiceAccount",
     /// List the service accounts of a project.

@@ -13,31 +13,78 @@ use proptest::prelude::*;
 /// the same organisation; "organisation" is another organisation. Operators and anonymous requests have no place
 /// of their own, and are tried on all three. Whatever does not stand here is denied to everybody.
 const EXPECTED: &str = "
-action                         on            operator anonymous   own        project    organisation
-                                                                  o m d r a  o m d r a  o m d r a
-s3:ListAllMyBuckets            project       -        -           y y y y y  - - - - -  - - - - -
-s3:CreateBucket                project       -        -           y y - - -  - - - - -  - - - - -
-s3:DeleteBucket                bucket        -        -           y y - - -  - - - - -  - - - - -
-s3:GetBucketLocation           bucket        -        -           y y y y y  - - - - -  - - - - -
-s3:GetEncryptionConfiguration  bucket        -        -           y y - - y  - - - - -  - - - - -
-s3:PutEncryptionConfiguration  bucket        -        -           y y - - -  - - - - -  - - - - -
-s3:ListBucket                  bucket        -        -           y y y y y  - - - - -  - - - - -
-s3:ListBucketMultipartUploads  bucket        -        -           y y y y y  - - - - -  - - - - -
-s3:ListMultipartUploadParts    bucket        -        -           y y y y y  - - - - -  - - - - -
-s3:GetObject                   bucket        -        -           y y y y -  - - - - -  - - - - -
-s3:PutObject                   bucket        -        -           y y y - -  - - - - -  - - - - -
-s3:DeleteObject                bucket        -        -           y y y - -  - - - - -  - - - - -
-s3:AbortMultipartUpload        bucket        -        -           y y y - -  - - - - -  - - - - -
-nuee:CreateServiceAccount      project       y        -           y - - - -  - - - - -  - - - - -
-nuee:ListServiceAccounts       project       y        -           y - - - -  - - - - -  - - - - -
-nuee:RevokeServiceAccount      project       y        -           y - - - -  - - - - -  - - - - -
-nuee:RotateKey                 project       y        -           y - - - -  - - - - -  - - - - -
-nuee:RotateKey                 organisation  y        -           - - - - -  - - - - -  - - - - -
-nuee:CreateProject             organisation  y        -           - - - - -  - - - - -  - - - - -
-nuee:ListProjects              organisation  y        -           - - - - -  - - - - -  - - - - -
-nuee:CreateOrganisation        platform      y        -           - - - - -  - - - - -  - - - - -
-nuee:ListOrganisations         platform      y        -           - - - - -  - - - - -  - - - - -
-nuee:Verify                    platform      y        -           - - - - -  - - - - -  - - - - -
+action                                 on            operator anonymous   own        project    organisation
+                                                                          o m d r a  o m d r a  o m d r a
+s3:ListAllMyBuckets                    project       -        -           y y y y y  - - - - -  - - - - -
+s3:CreateBucket                        project       -        -           y y - - -  - - - - -  - - - - -
+s3:DeleteBucket                        bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketLocation                   bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetEncryptionConfiguration          bucket        -        -           y y - - y  - - - - -  - - - - -
+s3:PutEncryptionConfiguration          bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:ListBucket                          bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:ListBucketMultipartUploads          bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:ListMultipartUploadParts            bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetObject                           bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:PutObject                           bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:DeleteObject                        bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:AbortMultipartUpload                bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:ListBucketVersions                  bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetObjectVersion                    bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:DeleteObjectVersion                 bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:GetObjectAttributes                 bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:GetObjectVersionAttributes          bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:GetObjectTagging                    bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:PutObjectTagging                    bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:DeleteObjectTagging                 bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:GetObjectVersionTagging             bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:PutObjectVersionTagging             bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:DeleteObjectVersionTagging          bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:GetObjectAcl                        bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:GetObjectVersionAcl                 bucket        -        -           y y y y -  - - - - -  - - - - -
+s3:PutObjectAcl                        bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:PutObjectVersionAcl                 bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:GetObjectRetention                  bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutObjectRetention                  bucket        -        -           y y y - -  - - - - -  - - - - -
+s3:GetObjectLegalHold                  bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutObjectLegalHold                  bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:BypassGovernanceRetention           bucket        -        -           y - - - -  - - - - -  - - - - -
+s3:GetBucketObjectLockConfiguration    bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketObjectLockConfiguration    bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketVersioning                 bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketVersioning                 bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetLifecycleConfiguration           bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutLifecycleConfiguration           bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketPolicy                     bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketPolicy                     bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:DeleteBucketPolicy                  bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketPolicyStatus               bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetBucketPublicAccessBlock          bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketPublicAccessBlock          bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketCORS                       bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketCORS                       bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketTagging                    bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketTagging                    bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketNotification               bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketNotification               bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketAcl                        bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketAcl                        bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketOwnershipControls          bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:PutBucketOwnershipControls          bucket        -        -           y y - - -  - - - - -  - - - - -
+s3:GetBucketWebsite                    bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetBucketLogging                    bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetReplicationConfiguration         bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetAccelerateConfiguration          bucket        -        -           y y y y y  - - - - -  - - - - -
+s3:GetBucketRequestPayment             bucket        -        -           y y y y y  - - - - -  - - - - -
+nuee:CreateServiceAccount              project       y        -           y - - - -  - - - - -  - - - - -
+nuee:ListServiceAccounts               project       y        -           y - - - -  - - - - -  - - - - -
+nuee:RevokeServiceAccount              project       y        -           y - - - -  - - - - -  - - - - -
+nuee:RotateKey                         project       y        -           y - - - -  - - - - -  - - - - -
+nuee:RotateKey                         organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:ListProjects                      organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:CreateOrganisation                platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:ListOrganisations                 platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:Verify                            platform      y        -           - - - - -  - - - - -  - - - - -
 ";
 
 const KINDS: [&str; 4] = ["platform", "organisation", "project", "bucket"];
