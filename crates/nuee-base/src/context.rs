@@ -5,8 +5,8 @@
 
 use std::{
     fmt,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom as Generator};
@@ -17,6 +17,9 @@ use crate::{Principal, Timestamp};
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// The time since some instant of the past, which goes on whatever the clock is set to.
+    fn uptime(&self) -> Duration;
 }
 
 /// Gives random bytes; outside tests, bytes fit for keys.
@@ -34,6 +37,11 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn uptime(&self) -> Duration {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGINNING.elapsed()
     }
 }
 
@@ -71,6 +79,12 @@ impl Environment {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The time since some instant of the past, which goes on whatever the clock is set to.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.clock.uptime()
     }
 
     /// Fills `bytes` with random ones.

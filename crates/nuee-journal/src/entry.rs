@@ -10,6 +10,8 @@ use crate::{Error, leaf::Body};
 pub struct Subject<'a> {
     /// The object.
     pub key: Option<&'a ObjectKey>,
+    /// The version of it, by its number: that of the leaf that tells of its writing.
+    pub version: Option<i64>,
     /// The upload of it.
     pub upload: Option<UploadId>,
     /// The part of that: its number and its blob.
@@ -23,6 +25,12 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn key(key: &'a ObjectKey) -> Self {
         Self { key: Some(key), ..Self::default() }
+    }
+
+    /// A version of an object, and a word on it.
+    #[must_use]
+    pub fn version(key: &'a ObjectKey, version: i64, detail: &'a str) -> Self {
+        Self { version: Some(version), detail: Some(detail), ..Self::key(key) }
     }
 
     /// An upload of an object.

@@ -23,6 +23,8 @@ pub(crate) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     upload: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<u16>,
@@ -40,6 +42,7 @@ impl<'a> Body<'a> {
             action: action.into(),
             on: on.into(),
             key: subject.key.map(|key| key.as_str().into()),
+            version: subject.version,
             upload: subject.upload.map(|upload| upload.to_string()),
             part: subject.part.map(|(number, _)| number),
             blob: subject.part.map(|(_, blob)| blob.to_string()),
@@ -65,6 +68,8 @@ pub struct Leaf {
     pub on: String,
     /// On which object.
     pub key: Option<ObjectKey>,
+    /// On which version of it, by its number.
+    pub version: Option<i64>,
     /// On which upload.
     pub upload: Option<UploadId>,
     /// On which part: its number and its blob.
@@ -91,6 +96,7 @@ impl Leaf {
             action: body.action.into_owned(),
             on: body.on.into_owned(),
             key: key.map_err(|_| damaged("its key is none".into()))?,
+            version: body.version,
             upload,
             part: body.part.zip(blob),
             detail: body.detail.map(Cow::into_owned),

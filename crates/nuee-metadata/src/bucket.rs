@@ -51,12 +51,6 @@ impl Snapshot<'_> {
         self.find(sql, (number,), convert)
     }
 
-    /// Whether the bucket of this number exists.
-    pub fn bucket_exists(&self, number: i64) -> Result<bool, Error> {
-        let sql = "SELECT 1 FROM buckets WHERE number = ?1";
-        Ok(self.find(sql, (number,), |row| Columns::new("buckets", row).integer(0))?.is_some())
-    }
-
     /// Up to `limit` buckets of a project whose names come after `after`, by name.
     pub fn buckets(&self, project: ProjectId, after: &str, limit: u32) -> Result<Vec<BucketRow>, Error> {
         let sql = "SELECT number, id, name, organisation, project, record, mac FROM buckets
@@ -71,9 +65,16 @@ impl Snapshot<'_> {
         self.collect(sql, (after, limit), convert)
     }
 
-    /// Whether nothing is in the bucket: no object, no upload.
+    /// What the layer above keeps about the bucket of this number.
+    pub fn bucket_record(&self, number: i64) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "SELECT record FROM buckets WHERE number = ?1";
+        self.find(sql, (number,), |row| Columns::new("buckets", row).blob(0))
+    }
+
+    /// Whether nothing is in the bucket: no version of an object, no delete marker, no upload.
     pub fn bucket_is_empty(&self, number: i64) -> Result<bool, Error> {
         let sql = "SELECT EXISTS (SELECT 1 FROM latest WHERE bucket = ?1)
+            OR EXISTS (SELECT 1 FROM history WHERE bucket = ?1)
             OR EXISTS (SELECT 1 FROM uploads WHERE bucket = ?1)";
         Ok(self.find(sql, (number,), |row| Columns::new("latest", row).integer(0))? == Some(0))
     }
@@ -105,6 +106,7 @@ impl Transaction<'_> {
     /// Removes a bucket, which the layer above has found empty in this same transaction.
     pub fn delete_bucket(&self, number: i64) -> Result<bool, Error> {
         self.execute("DELETE FROM usage WHERE bucket = ?1", (number,))?;
+        self.execute("DELETE FROM bucket_settings WHERE bucket = ?1", (number,))?;
         Ok(self.execute("DELETE FROM buckets WHERE number = ?1", (number,))? > 0)
     }
 }

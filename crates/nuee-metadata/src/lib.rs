@@ -14,10 +14,12 @@
 mod ballast;
 mod blob;
 mod bucket;
+mod bucket_setting;
 mod cache;
 mod checkpoint;
 mod engine;
 mod error;
+mod history;
 mod journal;
 mod log;
 mod organisation;
@@ -39,9 +41,11 @@ mod writer;
 
 pub use blob::GarbageRow;
 pub use bucket::BucketRow;
+pub use bucket_setting::BucketSettingRow;
 pub use cache::{Forget, RowCache};
 pub use engine::{Metadata, Options};
 pub use error::Error;
+pub use history::{HistoryRow, ListedVersionRow, VersionsFrom};
 pub use journal::LeafRow;
 pub use organisation::OrganisationRow;
 pub use project::{ProjectKeyRow, ProjectRow};

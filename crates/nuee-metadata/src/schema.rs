@@ -1,8 +1,8 @@
 //! The tables, and how an older database becomes a newer one.
 //!
 //! `versions` is keyed by a growing integer so that a burst of writes touches neighbouring pages; only `latest` is
-//! keyed by name, and has what a listing shows, so that a page of one is neighbouring rows however many there are. Rows
-//! that nothing looks up by name carry their meaning in `record`.
+//! keyed by name, and has what a listing shows, so that a page of one is neighbouring rows however many there are;
+//! `history` has the same of what a key no longer names. Rows that nothing looks up by name carry their meaning in `record`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// One entry per schema version; entry `n` brings version `n` to version `n + 1`. Never edited once released.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE platform (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE organisations (
         id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
@@ -65,6 +65,17 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE journal (
         id INTEGER PRIMARY KEY, at INTEGER NOT NULL, organisation BLOB NOT NULL, body BLOB NOT NULL
     ) STRICT;
+", "
+    CREATE TABLE history (
+        bucket INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, is_null INTEGER NOT NULL,
+        is_marker INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (bucket, key, version DESC)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX null_versions ON history (bucket, key) WHERE is_null = 1;
+    CREATE TABLE bucket_settings (
+        bucket INTEGER NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (bucket, name)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

@@ -13,7 +13,8 @@ fn insert(transaction: &Transaction<'_>, key: &str) -> Result<i64, Error> {
     let key: ObjectKey = key.parse().unwrap();
     let (record, mac) = (key.as_bytes().to_vec(), [7; 32]);
     let id = transaction.next_sequence();
-    transaction.insert_latest_version(&VersionRow { id, bucket: 1, key, record, mac }, (b"listed", mac))?;
+    transaction.insert_version(&VersionRow { id, bucket: 1, key: key.clone(), record, mac })?;
+    transaction.set_latest((1, &key), id, (b"listed", mac))?;
     transaction.append_leaf(Timestamp::from_micros(id), OrganisationId::from_bytes([0; 16]), b"put")
 }
 

@@ -60,7 +60,7 @@ fn lend<'a>(row: &'a Row<'_>) -> Result<ListedRow<'a>, Error> {
 }
 
 /// The smallest key greater than every key that starts with `prefix`, if there is one.
-fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut end = prefix[..=last].to_vec();
     end[last] += 1;
@@ -154,7 +154,9 @@ impl Snapshot<'_> {
     fn unpointed_versions(&self) -> Result<i64, Error> {
         let sql =
             "SELECT MAX(id), SUM(dangles) FROM (SELECT v.id AS id, NOT EXISTS (SELECT 1 FROM latest AS l
-            WHERE l.bucket = v.bucket AND l.key = v.key AND l.version = v.id) AS dangles
+            WHERE l.bucket = v.bucket AND l.key = v.key AND l.version = v.id)
+            AND NOT EXISTS (SELECT 1 FROM history AS h
+            WHERE h.bucket = v.bucket AND h.key = v.key AND h.version = v.id) AS dangles
             FROM versions AS v WHERE v.id > ?1 ORDER BY v.id LIMIT ?2) HAVING COUNT(*) > 0";
         let (mut after, mut found) = (i64::MIN, 0);
         while let Some((last, dangling)) = self.find(sql, (after, DANGLING_PAGE), |row| {
@@ -168,14 +170,22 @@ impl Snapshot<'_> {
 }
 
 impl Transaction<'_> {
-    /// Adds a version and makes it the latest of its key, of which listings show `listed`, which has this code.
-    pub fn insert_latest_version(&self, row: &VersionRow, (listed, code): (&[u8], Mac)) -> Result<(), Error> {
-        let key = row.key.as_bytes();
+    /// Adds a version.
+    pub fn insert_version(&self, row: &VersionRow) -> Result<(), Error> {
         let insert = "INSERT INTO versions (id, bucket, key, record, mac) VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute(insert, (row.id, row.bucket, key, &row.record, row.mac))?;
+        self.execute(insert, (row.id, row.bucket, row.key.as_bytes(), &row.record, row.mac)).map(drop)
+    }
+
+    /// Makes a version the latest of its key, of which listings show `listed`, which has this code.
+    pub fn set_latest(
+        &self,
+        (bucket, key): (i64, &ObjectKey),
+        version: i64,
+        (listed, code): (&[u8], Mac),
+    ) -> Result<(), Error> {
         let point = "INSERT INTO latest (bucket, key, version, record, mac) VALUES (?1, ?2, ?3, ?4, ?5)
             ON CONFLICT (bucket, key) DO UPDATE SET version = ?3, record = ?4, mac = ?5";
-        self.execute(point, (row.bucket, key, row.id, listed, code)).map(drop)
+        self.execute(point, (bucket, key.as_bytes(), version, listed, code)).map(drop)
     }
 
     /// Replaces the record of a version.

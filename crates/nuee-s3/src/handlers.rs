@@ -2,21 +2,27 @@
 
 #![expect(clippy::unused_async, reason = "operations have one shape, whether they wait or not")]
 
+mod acl;
 mod answer;
+mod attributes;
 mod bucket;
 mod checksum;
 mod condition;
 mod configuration;
+mod deletion;
 mod list;
+mod lock;
 mod object;
+mod tagging;
 mod upload;
+mod versioning;
 
 use std::sync::Arc;
 
 use answer::{from_denial, from_store, invalid_argument};
 use nuee_access::{Action, Decider, Permit};
 use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
-use nuee_store::{Bucket, Store};
+use nuee_store::{Bucket, Store, VersionTarget};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 /// What every operation needs.
@@ -36,6 +42,12 @@ impl Handlers {
         Ok(Context::new(self.environment.clone(), principal))
     }
 
+    /// The bucket of this name.
+    pub(crate) fn find_bucket(&self, name: &str) -> S3Result<Arc<Bucket>> {
+        let name: BucketName = name.parse().map_err(|_| S3Error::new(S3ErrorCode::InvalidBucketName))?;
+        self.store.find_bucket(&name).map_err(from_store)
+    }
+
     /// A bucket, and the permit to do `action` in it.
     pub(crate) fn bucket(
         &self,
@@ -43,10 +55,33 @@ impl Handlers {
         name: &str,
         action: Action,
     ) -> S3Result<(Arc<Bucket>, Permit)> {
-        let name: BucketName = name.parse().map_err(|_| S3Error::new(S3ErrorCode::InvalidBucketName))?;
-        let bucket = self.store.find_bucket(&name).map_err(from_store)?;
+        let bucket = self.find_bucket(name)?;
         let permit = self.decider.decide(context, action, bucket.resource()).map_err(from_denial)?;
         Ok((bucket, permit))
+    }
+
+    /// A bucket, a key in it, and the permit to do `action` on the object.
+    pub(crate) fn object(
+        &self,
+        context: &Context,
+        (bucket, object): (&str, &str),
+        action: Action,
+    ) -> S3Result<(Arc<Bucket>, ObjectKey, Permit)> {
+        let (bucket, permit) = self.bucket(context, bucket, action)?;
+        Ok((bucket, key(object)?, permit))
+    }
+
+    /// The latest version of an object, or one by its id, and the permit to do the first of two actions on that or the
+    /// second on this.
+    pub(crate) fn version(
+        &self,
+        context: &Context,
+        (bucket, object, version): (&str, &str, Option<&str>),
+        (latest, by_id): (Action, Action),
+    ) -> S3Result<(VersionTarget, Permit)> {
+        let action = if version.is_some() { by_id } else { latest };
+        let (bucket, key, permit) = self.object(context, (bucket, object), action)?;
+        Ok((VersionTarget { bucket, key, version: version.map(str::to_owned) }, permit))
     }
 }
 
@@ -113,4 +148,19 @@ operations! {
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput;
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput;
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput;
+    delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput;
+    delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput;
+    get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput;
+    get_object_legal_hold: GetObjectLegalHoldInput => GetObjectLegalHoldOutput;
+    get_object_retention: GetObjectRetentionInput => GetObjectRetentionOutput;
+    list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput;
+    put_bucket_acl: PutBucketAclInput => PutBucketAclOutput;
+    put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput;
+    put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput;
+    put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput;
+    put_object_acl: PutObjectAclInput => PutObjectAclOutput;
+    put_object_legal_hold: PutObjectLegalHoldInput => PutObjectLegalHoldOutput;
+    put_object_lock_configuration: PutObjectLockConfigurationInput => PutObjectLockConfigurationOutput;
+    put_object_retention: PutObjectRetentionInput => PutObjectRetentionOutput;
+    put_object_tagging: PutObjectTaggingInput => PutObjectTaggingOutput;
 }

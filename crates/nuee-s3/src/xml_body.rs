@@ -7,6 +7,8 @@
 //!
 //! Promised: a document ends within [`DOCUMENT_TIME`], and all that are read at once hold [`ROOM_BYTES`] at most.
 
+mod elements;
+
 use std::{
     borrow::Cow,
     future::Future,
@@ -147,10 +149,7 @@ impl<B> DocumentBody<B> {
                 "CDATA and DOCTYPE are not accepted: escape characters instead.",
             ));
         }
-        if self.operation == Operation::CreateBucket && has(b"<Tags") {
-            return Err(Refusal::not_implemented("Tags of buckets are not offered."));
-        }
-        Ok(())
+        elements::check(self.operation, &self.read)
     }
 
     /// Takes a piece of the document.

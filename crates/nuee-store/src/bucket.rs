@@ -6,11 +6,12 @@ use nuee_access::{Action, Permit, Resource};
 use nuee_base::{BucketId, BucketName, Context, OrganisationId, ProjectId, Timestamp};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
-use nuee_metadata::{BucketRow, Forget, RowCache, Transaction, Usage};
+use nuee_metadata::{BucketRow, Forget, RowCache, Snapshot, Transaction, Usage};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Encryption, Error, Store,
-    record::{self, BucketRecord},
+    DefaultRetention, Encryption, Error, ObjectLock, Settings, Store,
+    record::{self, BucketRecord, BucketState},
     store::PartsOwner,
 };
 
@@ -30,9 +31,51 @@ pub struct Bucket {
     pub created_at: Timestamp,
     /// Its default encryption.
     pub encryption: Encryption,
+    /// Whether it keeps versions.
+    pub versioning: Versioning,
+    /// Whether its versions can be locked, and how they are by themselves.
+    pub object_lock: Option<ObjectLock>,
+    /// What else it is set to.
+    pub settings: Settings,
+    /// Its record, as it was read.
+    record: Vec<u8>,
+}
+
+/// Whether a bucket keeps the versions of its objects that are replaced or deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// It never did.
+    #[default]
+    Unversioned,
+    /// It does.
+    Enabled,
+    /// It keeps those that it has, and no new ones.
+    Suspended,
 }
 
 impl Bucket {
+    /// A bucket without settings.
+    pub(crate) fn new(
+        (number, id): (i64, BucketId),
+        name: BucketName,
+        (organisation, project): (OrganisationId, ProjectId),
+        (created_at, encryption): (Timestamp, Encryption),
+    ) -> Self {
+        Self {
+            number,
+            id,
+            name,
+            organisation,
+            project,
+            created_at,
+            encryption,
+            versioning: Versioning::Unversioned,
+            object_lock: None,
+            settings: Settings::default(),
+            record: Vec::new(),
+        }
+    }
+
     /// What decisions about this bucket are about.
     #[must_use]
     pub fn resource(&self) -> Resource {
@@ -54,7 +97,9 @@ impl Bucket {
     }
 
     fn record(&self) -> BucketRecord {
-        BucketRecord::V1 { created_at_micros: self.created_at.as_micros(), encryption: self.encryption }
+        let Self { encryption, versioning, object_lock, .. } = *self;
+        let created_at_micros = self.created_at.as_micros();
+        BucketRecord::V2(BucketState { created_at_micros, encryption, versioning, object_lock })
     }
 
     pub(crate) fn entry(&self, context: &Context) -> Entry {
@@ -72,17 +117,20 @@ impl Bucket {
             Encryption::Aes256 => "AES256",
             Encryption::AwsKms => "aws:kms",
         };
-        format!("{} with {encryption}", self.id)
-    }
-
-    /// That this bucket still exists, inside a transaction that depends on it.
-    pub(crate) fn still_exists(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
-        match transaction.bucket_exists(self.number)? {
-            true => Ok(()),
-            false => Err(Error::NoSuchBucket(self.name.to_string())),
-        }
+        let versions = match self.versioning {
+            Versioning::Unversioned => "",
+            Versioning::Enabled => KEEPS_VERSIONS,
+            Versioning::Suspended => KEPT_VERSIONS,
+        };
+        let lock = self.object_lock.map(|lock| format!(", {lock}")).unwrap_or_default();
+        format!("{} with {encryption}{versions}{lock}", self.id)
     }
 }
+
+/// In a bucket's state: whether it keeps versions.
+pub(crate) const KEEPS_VERSIONS: &str = ", versions";
+/// In a bucket's state: that it did.
+pub(crate) const KEPT_VERSIONS: &str = ", versions suspended";
 
 /// Buckets whose rows were read, by name.
 pub(crate) type BucketCache = RowCache<BucketName, Arc<Bucket>>;
@@ -94,8 +142,10 @@ impl Store {
     /// The bucket of this name. Anybody may ask: what the answer reveals is decided by the surface.
     pub fn find_bucket(&self, name: &BucketName) -> Result<Arc<Bucket>, Error> {
         let found = self.0.buckets.get_or_read(name, || {
-            let row = self.0.metadata.read(|snapshot| snapshot.bucket(name))?;
-            row.map(|row| self.open_bucket(&row).map(Arc::new)).transpose()
+            self.0.metadata.read_consistent(|snapshot| {
+                let row = snapshot.bucket(name)?;
+                row.map(|row| self.open_whole_bucket(snapshot, &row).map(Arc::new)).transpose()
+            })
         })?;
         found.ok_or_else(|| Error::NoSuchBucket(name.to_string()))
     }
@@ -111,16 +161,34 @@ impl Store {
         if Bucket::fields(row).verify(&row_key, &row.mac).is_err() {
             return Err(Error::damaged(format!("bucket {}", row.name), "its row's code is wrong"));
         }
-        let BucketRecord::V1 { created_at_micros, encryption } = record::decode("buckets", &row.record)?;
-        Ok(Bucket {
-            number: row.number,
-            id: row.id,
-            name: row.name.clone(),
-            organisation: row.organisation,
-            project: row.project,
-            created_at: Timestamp::from_micros(created_at_micros),
-            encryption,
-        })
+        let state = BucketState::from(record::decode::<BucketRecord>("buckets", &row.record)?);
+        let BucketState { created_at_micros, encryption, versioning, object_lock } = state;
+        let written = (Timestamp::from_micros(created_at_micros), encryption);
+        let place = (row.organisation, row.project);
+        let bucket = Bucket::new((row.number, row.id), row.name.clone(), place, written);
+        Ok(Bucket { versioning, object_lock, record: row.record.clone(), ..bucket })
+    }
+
+    /// A bucket with its settings.
+    fn open_whole_bucket(&self, snapshot: &Snapshot<'_>, row: &BucketRow) -> Result<Bucket, Error> {
+        let bucket = self.open_bucket(row)?;
+        let settings = self.open_settings(snapshot, &bucket)?;
+        Ok(Bucket { settings, ..bucket })
+    }
+
+    /// Inside a transaction that depends on it: the bucket as it is now.
+    pub(crate) fn present_bucket(
+        &self,
+        transaction: &Transaction<'_>,
+        bucket: &Arc<Bucket>,
+    ) -> Result<Arc<Bucket>, Error> {
+        let gone = || Error::NoSuchBucket(bucket.name.to_string());
+        let record = transaction.bucket_record(bucket.number)?.ok_or_else(gone)?;
+        if record == bucket.record {
+            return Ok(Arc::clone(bucket));
+        }
+        let row = transaction.bucket_by_number(bucket.number)?.ok_or_else(gone)?;
+        Ok(Arc::new(self.open_bucket(&row)?))
     }
 
     /// Creates a bucket in the project that the permit is for.
@@ -129,7 +197,7 @@ impl Store {
         context: &Context,
         permit: &Permit,
         name: BucketName,
-        encryption: Encryption,
+        (encryption, object_lock): (Encryption, bool),
     ) -> Result<Bucket, Error> {
         permit.require(Action::CreateBucket, permit.resource())?;
         self.require_room()?;
@@ -137,9 +205,11 @@ impl Store {
             return Err(Error::Invalid("a bucket is created in a project".into()));
         };
         let id = BucketId::generate(&self.0.environment);
-        let mut bucket =
-            Bucket { number: 0, id, name, organisation, project, created_at: context.now(), encryption };
-        let record = record::encode(&bucket.record())?;
+        let mut bucket = Bucket::new((0, id), name, (organisation, project), (context.now(), encryption));
+        if object_lock {
+            (bucket.versioning, bucket.object_lock) = (Versioning::Enabled, Some(ObjectLock::default()));
+        }
+        bucket.record = record::encode(&bucket.record())?;
         let row_key = self.row_key(organisation)?;
         let entry = bucket.entry(context);
         let create = move |transaction: &Transaction<'_>| {
@@ -148,7 +218,7 @@ impl Store {
                 return Err(Error::BucketExists { name: row.name.to_string(), yours });
             }
             bucket.number = transaction.next_bucket_number()?;
-            let (number, name) = (bucket.number, bucket.name.clone());
+            let (number, name, record) = (bucket.number, bucket.name.clone(), bucket.record.clone());
             let mut row = BucketRow { number, id, name, organisation, project, record, mac: [0; 32] };
             row.mac = Bucket::fields(&row).mac(&row_key);
             transaction.insert_bucket(&row)?;
@@ -176,25 +246,81 @@ impl Store {
         bucket: &Bucket,
         encryption: Encryption,
     ) -> Result<(), Error> {
-        permit.require_bucket(Action::PutBucketEncryption, bucket.id)?;
-        let changed = Bucket { encryption, ..bucket.clone() };
-        let record = record::encode(&changed.record())?;
+        let change = move |bucket: &mut Bucket| {
+            bucket.encryption = encryption;
+            Ok(())
+        };
+        self.change_bucket(context, (permit, Action::PutBucketEncryption), bucket, change).await
+    }
+
+    /// Changes whether a bucket keeps versions from now on.
+    pub async fn set_versioning(
+        &self,
+        context: &Context,
+        permit: &Permit,
+        bucket: &Bucket,
+        versioning: Versioning,
+    ) -> Result<(), Error> {
+        let change = move |bucket: &mut Bucket| match versioning {
+            Versioning::Unversioned => {
+                Err(Error::InvalidBucketState("a bucket that kept versions can only be suspended".into()))
+            }
+            Versioning::Suspended if bucket.object_lock.is_some() => {
+                let message = "the bucket's versions can be locked, so that it keeps them";
+                Err(Error::InvalidBucketState(message.into()))
+            }
+            _ => {
+                bucket.versioning = versioning;
+                Ok(())
+            }
+        };
+        self.change_bucket(context, (permit, Action::PutBucketVersioning), bucket, change).await
+    }
+
+    /// Lets a bucket's versions be locked, for ever, and says how new ones are by themselves.
+    pub async fn set_object_lock(
+        &self,
+        context: &Context,
+        permit: &Permit,
+        bucket: &Bucket,
+        default: Option<DefaultRetention>,
+    ) -> Result<(), Error> {
+        default.map_or(Ok(()), DefaultRetention::check)?;
+        let change = move |bucket: &mut Bucket| {
+            if bucket.versioning != Versioning::Enabled {
+                let message = "versions can be locked where they are kept: enable versioning first";
+                return Err(Error::InvalidBucketState(message.into()));
+            }
+            bucket.object_lock = Some(ObjectLock { default });
+            Ok(())
+        };
+        self.change_bucket(context, (permit, Action::PutObjectLockConfiguration), bucket, change).await
+    }
+
+    /// Changes the record of a bucket, as it is when that is committed.
+    async fn change_bucket(
+        &self,
+        context: &Context,
+        (permit, action): (&Permit, Action),
+        bucket: &Bucket,
+        change: impl FnOnce(&mut Bucket) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        permit.require_bucket(action, bucket.id)?;
         let row_key = self.row_key(bucket.organisation)?;
         let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
-        let change = move |transaction: &Transaction<'_>| {
-            let row = transaction.bucket_by_number(changed.number)?;
-            let mut row = row.ok_or_else(|| Error::NoSuchBucket(changed.name.to_string()))?;
-            row.record = record;
+        let (store, number, name) = (self.clone(), bucket.number, bucket.name.clone());
+        let commit = move |transaction: &Transaction<'_>| {
+            let row = transaction.bucket_by_number(number)?;
+            let mut row = row.ok_or_else(|| Error::NoSuchBucket(name.to_string()))?;
+            let mut bucket = store.open_bucket(&row)?;
+            change(&mut bucket)?;
+            row.record = record::encode(&bucket.record())?;
             let mac = Bucket::fields(&row).mac(&row_key);
             transaction.update_bucket(row.number, &row.record, mac)?;
-            entry.append(
-                transaction,
-                Action::PutBucketEncryption.as_str(),
-                Subject::detail(&changed.state()),
-            )?;
+            entry.append(transaction, action.as_str(), Subject::detail(&bucket.state()))?;
             Ok::<_, Error>(forget)
         };
-        self.0.metadata.write(change).await.map(drop)
+        self.0.metadata.write(commit).await.map(drop)
     }
 
     /// Deletes a bucket that holds nothing.

@@ -12,11 +12,12 @@ use nuee_journal::Subject;
 use nuee_metadata::Transaction;
 
 use crate::{
-    Bucket, ChecksumAlgorithm, Details, Error, Object, ObjectInfo, Store, WriteCondition,
+    Bucket, ChecksumAlgorithm, Conditions, Described, Details, Error, Lock, Object, ObjectInfo, Store,
+    TagSet,
     blob_write::{Body, ExpectedChecksum},
     error::BodyError,
     object::MAX_PUT_BYTES,
-    record::{Content as Stored, Encryption},
+    record::{Content as Stored, Encryption, Version},
 };
 
 /// What a copy says of itself, where that differs from its source.
@@ -24,6 +25,12 @@ use crate::{
 pub struct CopyOptions {
     /// The copy's own details; those of the source if `None`.
     pub details: Option<Details>,
+    /// The copy's own tags; those of the source if `None`.
+    pub tags: Option<TagSet>,
+    /// What is to keep the copy from being removed, as for any new version.
+    pub lock: Lock,
+    /// When the copy is to be made: what its key names must be so.
+    pub conditions: Conditions,
     /// The checksum that the copy is to have; that of the source if `None`.
     pub checksum: Option<ChecksumAlgorithm>,
     /// How the copy is to be shown; as its bucket has it if `None`.
@@ -31,8 +38,8 @@ pub struct CopyOptions {
 }
 
 impl Store {
-    /// Copies an object that was found with a permit to read it. [`Error::SourceChanged`] if it is not the latest of
-    /// its key any more: find it again.
+    /// Copies an object that was found with a permit to read it. [`Error::SourceChanged`] if it was replaced or
+    /// removed since: find it again.
     pub async fn copy_object(
         &self,
         context: &Context,
@@ -44,16 +51,20 @@ impl Store {
         if source.info.size > MAX_PUT_BYTES {
             return Err(Error::TooLarge { what: "the source of a copy", limit: MAX_PUT_BYTES });
         }
-        let details = options.details.as_ref().unwrap_or(&source.details);
+        let details = options.details.clone().unwrap_or_else(|| source.details.clone());
+        let tags = match options.tags.clone() {
+            Some(tags) => tags,
+            None => self.open_tags(&source.bucket, &source.version.tags)?,
+        };
+        let described = Described { details, tags, lock: options.lock };
         if can_share(source, bucket, &options) {
-            return self.share(context, source, (bucket, key), details).await;
+            return self.share(context, source, (bucket, key), (described, options.conditions)).await;
         }
         let kept = source.info.checksum.as_ref().map(|(checksum, _)| checksum.algorithm);
         let algorithm = options.checksum.or(kept).unwrap_or(ChecksumAlgorithm::Crc64Nvme);
         let mut body = self.body_of(source, 0..source.info.size, algorithm).await?;
         body.encryption = options.encryption;
-        let copied = (body, details.clone());
-        self.put_object(context, permit, (bucket, key), copied, WriteCondition::None).await
+        self.put_object(context, permit, (bucket, key), (body, described), options.conditions).await
     }
 
     /// The bytes of `range` of an object, as the body of a write.
@@ -75,23 +86,25 @@ impl Store {
         context: &Context,
         source: &Object,
         (bucket, key): (&Arc<Bucket>, ObjectKey),
-        details: &Details,
+        (described, conditions): (Described, Conditions),
     ) -> Result<ObjectInfo, Error> {
         self.require_room()?;
-        let mut version = source.version.clone();
-        version.modified_at_micros = context.now().as_micros();
-        version.details = self.seal_details(bucket, details)?;
-        let info = ObjectInfo::new(&version);
+        let version = Version {
+            modified_at_micros: context.now().as_micros(),
+            details: self.seal_details(bucket, &described.details)?,
+            tags: self.seal_tags(bucket, &described.tags)?,
+            lock: self.lock_of_new(bucket, described.lock)?,
+            ..source.version.clone()
+        };
+        let mut info = ObjectInfo::new(bucket, 0, &version);
         let entry = bucket.entry(context);
-        let (source_bucket, source_content) = (Arc::clone(&source.bucket), source.version.content.clone());
-        let source_row = source.row.clone();
-        let change = self.change(context, bucket, key)?;
+        let from = format!("copy from bucket/{}", source.bucket.name);
+        let (source_content, source_id) = (source.version.content.clone(), source.id);
+        let mut change = self.change(context, bucket, key)?;
         let store = self.clone();
         let commit = move |transaction: &Transaction<'_>| {
-            // Since it was found, the source may have been replaced, and its bytes be on their way out.
-            let (source_key, source_id) = source_row.ok_or(Error::SourceChanged)?;
-            let latest = transaction.latest_version(source_bucket.number, &source_key)?;
-            if latest.is_none_or(|latest| latest.id != source_id) {
+            // Since it was found, the source may have been replaced or removed, and its bytes be on their way out.
+            if transaction.version(source_id)?.is_none() {
                 return Err(Error::SourceChanged);
             }
             let shared = match &source_content {
@@ -100,10 +113,10 @@ impl Store {
             };
             // Counted first: if the copy replaces its own source, the bytes must not be released in between.
             transaction.add_reference(shared)?;
-            store.replace_latest(transaction, &change, version, &WriteCondition::None)?;
-            let from = format!("copy from bucket/{}", source_bucket.name);
+            let id = store.add_version(transaction, &mut change, version, &conditions)?;
             let subject = Subject { detail: Some(&from), ..Subject::key(&change.key) };
             entry.append(transaction, Action::PutObject.as_str(), subject)?;
+            info.version = change.shown_id(id);
             Ok(info)
         };
         self.0.metadata.write(commit).await

@@ -1,6 +1,6 @@
 //! What can go wrong in the store.
 
-use nuee_base::ErrorKind;
+use nuee_base::{ErrorKind, Timestamp};
 
 use crate::ChecksumAlgorithm;
 
@@ -24,6 +24,25 @@ pub enum Error {
     /// No object has this key.
     #[error("the object does not exist")]
     NoSuchKey,
+    /// The object has no version of this id.
+    #[error("the object has no such version")]
+    NoSuchVersion,
+    /// What was asked for is a delete marker.
+    #[error("what was asked for is a delete marker, which has no content")]
+    DeleteMarker {
+        /// The marker's id.
+        version: String,
+        /// When it was made.
+        modified_at: Timestamp,
+        /// Whether it was asked for by its id; it was found as the latest of its key if not.
+        by_id: bool,
+    },
+    /// A lock keeps the version.
+    #[error("the version is locked: {0}")]
+    Locked(String),
+    /// What a request asks for is not a state that the bucket can have, or needs another one.
+    #[error("{0}")]
+    InvalidBucketState(String),
     /// The source of a copy was replaced or deleted while it was copied.
     #[error("the source of the copy was changed meanwhile: try again")]
     SourceChanged,
@@ -80,6 +99,15 @@ pub enum Error {
     /// The request contradicts itself or the state.
     #[error("{0}")]
     Invalid(String),
+    /// An argument is not one that could be meant.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// A tag is none.
+    #[error("{0}")]
+    InvalidTag(String),
+    /// Whoever asks has the object already.
+    #[error("the object was not modified")]
+    NotModified,
     /// A condition of the request does not hold.
     #[error("a condition of the request does not hold")]
     PreconditionFailed,
@@ -122,8 +150,16 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchBucket(_) | Self::NoSuchKey | Self::NoSuchUpload => ErrorKind::NotFound,
-            Self::BucketExists { .. } | Self::BucketNotEmpty(_) | Self::SourceChanged => ErrorKind::Conflict,
+            Self::NoSuchBucket(_)
+            | Self::NoSuchKey
+            | Self::NoSuchVersion
+            | Self::DeleteMarker { .. }
+            | Self::NoSuchUpload => ErrorKind::NotFound,
+            Self::BucketExists { .. }
+            | Self::BucketNotEmpty(_)
+            | Self::InvalidBucketState(_)
+            | Self::SourceChanged => ErrorKind::Conflict,
+            Self::Locked(_) => ErrorKind::Denied,
             Self::InvalidPart(_)
             | Self::InvalidPartOrder
             | Self::PartTooSmall { .. }
@@ -131,9 +167,11 @@ impl Error {
             | Self::BadDigest
             | Self::BadChecksum(_)
             | Self::IncompleteBody { .. }
+            | Self::InvalidArgument(_)
+            | Self::InvalidTag(_)
             | Self::Invalid(_) => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::LimitExceeded,
-            Self::PreconditionFailed => ErrorKind::PreconditionFailed,
+            Self::PreconditionFailed | Self::NotModified => ErrorKind::PreconditionFailed,
             Self::Body(_) => ErrorKind::Cancelled,
             Self::Permit(mismatch) => mismatch.kind(),
             Self::Damaged { .. } => ErrorKind::Corrupt,

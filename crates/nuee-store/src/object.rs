@@ -3,34 +3,34 @@
 use std::{ops::Range, sync::Arc};
 
 use nuee_access::{Action, Permit};
-use nuee_base::{BlobId, Context, ErrorKind, ObjectKey, Timestamp};
-use nuee_journal::{Entry, Subject};
+use nuee_base::{Context, ObjectKey, Timestamp};
+use nuee_journal::Subject;
 use nuee_keys::RowMacKey;
-use nuee_metadata::{PartRow, Transaction, Usage, VersionRow};
+use nuee_metadata::{PartRow, Snapshot, Transaction, VersionRow};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Bucket, Checksum, ChecksumType, Details, ETag, Error, Store,
+    Bucket, Checksum, ChecksumType, Conditions, Details, ETag, Error, Lock, Store, TagSet, Versioning,
     blob_read::{Content, Piece},
     blob_write::{Body, Unrecorded, Written},
     lease::Lease,
-    record::{self, BlobRecord, ChecksumRecord, Content as Stored, ListedRecord, Version, VersionRecord},
-    store::{PartsOwner, listed_fields, version_fields},
+    record::{self, BlobRecord, ChecksumRecord, Content as Stored, Version},
+    version::Found,
+    version_id::{self, VersionId},
 };
 
 /// The largest object that one request can write, as at S3: 5 GiB.
 pub const MAX_PUT_BYTES: u64 = 5 << 30;
 
-/// When a write is to be made.
+/// What is written beside the content of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum WriteCondition {
-    /// Always.
-    #[default]
-    None,
-    /// Only if the object does not exist.
-    Absent,
-    /// Only if the object has this entity tag, without quotes.
-    Matches(String),
+pub struct Described {
+    /// What its writer says of it.
+    pub details: Details,
+    /// Its tags.
+    pub tags: TagSet,
+    /// What is to keep it from being removed. Without a retention of its own it gets that of the bucket.
+    pub lock: Lock,
 }
 
 /// What is known of an object.
@@ -46,10 +46,14 @@ pub struct ObjectInfo {
     pub checksum: Option<(Checksum, ChecksumType)>,
     /// The number of parts it was uploaded in, if it was.
     pub parts: Option<u16>,
+    /// The id of this version, where versions are kept or were.
+    pub version: Option<String>,
+    /// What keeps it from being removed.
+    pub lock: Lock,
 }
 
 impl ObjectInfo {
-    pub(crate) fn new(version: &Version) -> Self {
+    pub(crate) fn new(bucket: &Bucket, id: i64, version: &Version) -> Self {
         let checksum = version
             .checksum
             .as_ref()
@@ -58,8 +62,22 @@ impl ObjectInfo {
             Stored::Blob(_) => None,
             Stored::Parts { count, .. } => Some(count),
         };
-        Self { size: version.size, etag: version.etag, modified_at: version.modified_at(), checksum, parts }
+        Self {
+            size: version.size,
+            etag: version.etag,
+            modified_at: version.modified_at(),
+            checksum,
+            parts,
+            version: shown_id(bucket, id, version.is_null),
+            lock: version.lock,
+        }
     }
+}
+
+/// The id that clients see of a version, where versions are kept or were.
+pub(crate) fn shown_id(bucket: &Bucket, id: i64, is_null: bool) -> Option<String> {
+    let shown = || if is_null { version_id::NULL.to_owned() } else { version_id::write(bucket, id) };
+    (bucket.versioning != Versioning::Unversioned).then(shown)
 }
 
 /// An object that was found, ready to be read.
@@ -71,8 +89,10 @@ pub struct Object {
     pub details: Details,
     pub(crate) bucket: Arc<Bucket>,
     pub(crate) version: Version,
-    /// The key, and the row that was the latest version of it; `None` if it was not found by its key.
-    pub(crate) row: Option<(ObjectKey, i64)>,
+    /// How many tags it has.
+    pub tags: usize,
+    /// The number of its version.
+    pub(crate) id: i64,
 }
 
 /// What a version's replacement or removal needs to know inside the transaction.
@@ -82,6 +102,15 @@ pub(crate) struct Change {
     pub(crate) key: ObjectKey,
     pub(crate) row_key: Arc<RowMacKey>,
     pub(crate) reclaim_at: Timestamp,
+    /// Whether a retention in the GOVERNANCE mode is to be passed over.
+    pub(crate) bypass: bool,
+}
+
+impl Change {
+    /// The id that clients see of a version that was made by this change.
+    pub(crate) fn shown_id(&self, id: i64) -> Option<String> {
+        shown_id(&self.bucket, id, self.bucket.versioning != Versioning::Enabled)
+    }
 }
 
 impl Store {
@@ -91,30 +120,46 @@ impl Store {
         context: &Context,
         permit: &Permit,
         (bucket, key): (&Arc<Bucket>, ObjectKey),
-        (body, details): (Body, Details),
-        condition: WriteCondition,
+        (body, described): (Body, Described),
+        conditions: Conditions,
     ) -> Result<ObjectInfo, Error> {
         permit.require_bucket(Action::PutObject, bucket.id)?;
-        if condition != WriteCondition::None {
+        if !conditions.is_empty() {
             // Looked at again when it is committed; but what cannot be made now need not be read.
             let row = self.0.metadata.read(|snapshot| snapshot.latest_version(bucket.number, &key))?;
-            let etag = row.as_ref().and_then(|row| Some(self.open_version(bucket, row).ok()?.etag));
-            check_condition(&condition, row.is_some(), etag)?;
+            self.check_conditions(bucket, row.as_ref(), &conditions)?;
         }
-        let details = self.seal_details(bucket, &details)?;
+        let lock = self.lock_of_new(bucket, described.lock)?;
+        let details = self.seal_details(bucket, &described.details)?;
+        let tags = self.seal_tags(bucket, &described.tags)?;
         let written = self.write_blob(context, bucket, body, MAX_PUT_BYTES).await?;
-        let version = self.version_of(context, details, &written);
-        self.commit_version(context, (bucket, key), version, condition, written.unrecorded).await
-    }
-
-    fn version_of(&self, context: &Context, details: Vec<u8>, written: &Written) -> Version {
-        Version {
+        let version = Version {
             modified_at_micros: context.now().as_micros(),
             size: written.size,
-            etag: self.etag_of(written),
+            etag: self.etag_of(&written),
             checksum: Some(full_object(&written.checksum)),
             details,
+            tags,
             content: Stored::Blob(written.blob.clone()),
+            is_null: false,
+            lock,
+        };
+        self.commit_version(context, (bucket, key), version, conditions, written.unrecorded).await
+    }
+
+    /// What keeps a new version from being removed, when its writer says this.
+    pub(crate) fn lock_of_new(&self, bucket: &Bucket, asked: Lock) -> Result<Lock, Error> {
+        let now = self.0.lock_clock.now();
+        match bucket.object_lock {
+            None if asked == Lock::default() => Ok(asked),
+            None => Err(Error::Invalid("the bucket has no object lock: it must be created with it".into())),
+            Some(_) if asked.retention.is_some_and(|retention| retention.until() <= now) => {
+                Err(Error::InvalidArgument("the retain until date must be in the future".into()))
+            }
+            Some(configured) => {
+                let default = || configured.default.map(|default| default.from(self.0.environment.now()));
+                Ok(Lock { retention: asked.retention.or_else(default), ..asked })
+            }
         }
     }
 
@@ -136,17 +181,18 @@ impl Store {
         context: &Context,
         (bucket, key): (&Arc<Bucket>, ObjectKey),
         version: Version,
-        condition: WriteCondition,
+        conditions: Conditions,
         mut unrecorded: Unrecorded,
     ) -> Result<ObjectInfo, Error> {
-        let info = ObjectInfo::new(&version);
+        let mut info = ObjectInfo::new(bucket, 0, &version);
         let entry = bucket.entry(context);
-        let change = self.change(context, bucket, key)?;
+        let mut change = self.change(context, bucket, key)?;
         let store = self.clone();
         let commit = move |transaction: &Transaction<'_>| {
-            store.replace_latest(transaction, &change, version, &condition)?;
+            let id = store.add_version(transaction, &mut change, version, &conditions)?;
             entry.append(transaction, Action::PutObject.as_str(), Subject::key(&change.key))?;
             unrecorded.record(transaction)?;
+            info.version = change.shown_id(id);
             Ok((info, unrecorded))
         };
         let result = self.0.metadata.write(commit).await.map(|(info, _recorded)| info);
@@ -167,64 +213,110 @@ impl Store {
             key,
             row_key: self.row_key(bucket.organisation)?,
             reclaim_at: context.now().saturating_add(self.0.options.reclaim_delay),
+            bypass: false,
         })
-    }
-
-    /// Inside a transaction: puts `version` in the place of the latest one. The journal's leaf comes right after.
-    pub(crate) fn replace_latest(
-        &self,
-        transaction: &Transaction<'_>,
-        change: &Change,
-        version: Version,
-        condition: &WriteCondition,
-    ) -> Result<(), Error> {
-        let Change { bucket, key, row_key, .. } = change;
-        bucket.still_exists(transaction)?;
-        let old = transaction.latest_version(bucket.number, key)?;
-        let old = old.map(|row| Ok::<_, Error>((row.id, self.open_replaced(bucket, &row)?))).transpose()?;
-        let etag = old.as_ref().and_then(|(_, version)| Some(version.as_ref()?.etag));
-        check_condition(condition, old.is_some(), etag)?;
-        let mut usage = Usage { objects: 1, bytes: version.size.cast_signed() };
-        let id = transaction.next_sequence();
-        let listed = record::encode(&ListedRecord::V1(version.listed()))?;
-        let code = listed_fields(bucket, id, key.as_str(), &listed).mac(row_key);
-        let record = record::encode(&VersionRecord::V1(version))?;
-        let mac = version_fields(bucket, id, key.as_str(), &record).mac(row_key);
-        let row = VersionRow { id, bucket: bucket.number, key: key.clone(), record, mac };
-        transaction.insert_latest_version(&row, (&listed, code))?;
-        if let Some((old_id, old)) = old {
-            transaction.delete_version(old_id)?;
-            usage.objects = 0;
-            if let Some(old) = old {
-                release(transaction, change, &old)?;
-                usage.bytes -= old.size.cast_signed();
-            }
-        }
-        Ok(transaction.add_usage(bucket.number, usage)?)
-    }
-
-    /// A version that is about to be replaced or removed; `None` if it is damaged. What a damaged row says is not to be
-    /// followed, but its owner may get rid of it.
-    fn open_replaced(&self, bucket: &Bucket, row: &VersionRow) -> Result<Option<Version>, Error> {
-        match self.open_version(bucket, row) {
-            Ok(version) => Ok(Some(version)),
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                tracing::error!(%error, "a damaged version is removed; its blob is left");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// The object of this key, ready to be read.
     pub fn object(&self, permit: &Permit, bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Object, Error> {
         permit.require_bucket(Action::GetObject, bucket.id)?;
         let row = self.0.metadata.read(|snapshot| snapshot.latest_version(bucket.number, key))?;
-        let row = row.ok_or(Error::NoSuchKey)?;
+        match row {
+            Some(row) => self.open_object(bucket, row),
+            None => Err(self.0.metadata.read(|snapshot| self.why_absent(snapshot, bucket, key))?),
+        }
+    }
+
+    /// The version of this id of an object, ready to be read.
+    pub fn object_version(
+        &self,
+        permit: &Permit,
+        bucket: &Arc<Bucket>,
+        (key, version): (&ObjectKey, &str),
+    ) -> Result<Object, Error> {
+        permit.require_bucket(Action::GetObjectVersion, bucket.id)?;
+        let row =
+            self.0.metadata.read_consistent(|snapshot| self.version_row(snapshot, (bucket, key), version))?;
+        self.open_object(bucket, row)
+    }
+
+    fn open_object(&self, bucket: &Arc<Bucket>, row: VersionRow) -> Result<Object, Error> {
         let version = self.open_version(bucket, &row)?;
         let details = self.open_details(bucket, &version.details)?;
-        let (info, bucket) = (ObjectInfo::new(&version), Arc::clone(bucket));
-        Ok(Object { info, details, bucket, version, row: Some((row.key, row.id)) })
+        let tags = self.open_tags(bucket, &version.tags)?.len();
+        let (info, bucket) = (ObjectInfo::new(bucket, row.id, &version), Arc::clone(bucket));
+        Ok(Object { info, details, bucket, version, tags, id: row.id })
+    }
+
+    /// Why a key names no object: there is none, or the newest of its versions is a delete marker.
+    pub(crate) fn why_absent(
+        &self,
+        snapshot: &Snapshot<'_>,
+        bucket: &Bucket,
+        key: &ObjectKey,
+    ) -> Result<Error, Error> {
+        if bucket.versioning == Versioning::Unversioned {
+            return Ok(Error::NoSuchKey);
+        }
+        let newest = snapshot.newest_history(bucket.number, key)?;
+        // What is newest and no marker was promoted in between.
+        let Some(row) = newest.filter(|row| row.is_marker) else { return Ok(Error::NoSuchKey) };
+        self.marker(bucket, &row, false)
+    }
+
+    fn marker(&self, bucket: &Bucket, row: &nuee_metadata::HistoryRow, by_id: bool) -> Result<Error, Error> {
+        let listed = self.open_history(bucket, (row.version, row.key.as_str()), &row.record, &row.mac)?;
+        let version = shown_id(bucket, row.version, listed.is_null).unwrap_or_default();
+        let modified_at = Timestamp::from_micros(listed.modified_at_micros);
+        Ok(Error::DeleteMarker { version, modified_at, by_id })
+    }
+
+    /// Which version of a key a request names.
+    pub(crate) fn find_version(
+        &self,
+        snapshot: &Snapshot<'_>,
+        (bucket, key): (&Bucket, &ObjectKey),
+        version: &str,
+    ) -> Result<Found, Error> {
+        let latest = snapshot.latest(bucket.number, key)?;
+        let latest_is_null = |(id, record, mac): &(i64, Vec<u8>, nuee_metadata::Mac)| {
+            Ok::<_, Error>(self.open_listed(bucket, (*id, key.as_str()), record, mac)?.is_null)
+        };
+        let history = match VersionId::parse(bucket, version).ok_or(Error::NoSuchVersion)? {
+            VersionId::Null => match latest {
+                Some(row) if latest_is_null(&row)? => return Ok(Found::Latest(row.0)),
+                _ => snapshot.null_history(bucket.number, key)?,
+            },
+            VersionId::Number(id) => match latest {
+                Some(row) if row.0 == id => {
+                    // The null version has no id, though its number would give one.
+                    return if latest_is_null(&row)? {
+                        Err(Error::NoSuchVersion)
+                    } else {
+                        Ok(Found::Latest(id))
+                    };
+                }
+                _ => snapshot.history(bucket.number, key, id)?.filter(|row| !row.is_null),
+            },
+        };
+        history.map(Found::History).ok_or(Error::NoSuchVersion)
+    }
+
+    /// The row of a version that has content.
+    pub(crate) fn version_row(
+        &self,
+        snapshot: &Snapshot<'_>,
+        (bucket, key): (&Bucket, &ObjectKey),
+        version: &str,
+    ) -> Result<VersionRow, Error> {
+        let id = match self.find_version(snapshot, (bucket, key), version)? {
+            Found::Latest(id) => id,
+            Found::History(row) if row.is_marker => return Err(self.marker(bucket, &row, true)?),
+            Found::History(row) => row.version,
+        };
+        let row = snapshot.version(id)?.ok_or(Error::NoSuchVersion)?;
+        // The row's code tells whether it is the right one.
+        Ok(VersionRow { bucket: bucket.number, key: key.clone(), ..row })
     }
 
     /// The bytes of `range` of an object; the range lies inside it.
@@ -292,80 +384,7 @@ impl Store {
         }
         Ok(parts)
     }
-
-    /// Deletes objects; says for each whether there was one. A key that does not exist is no error, as at S3.
-    pub async fn delete_objects(
-        &self,
-        context: &Context,
-        permit: &Permit,
-        bucket: &Arc<Bucket>,
-        keys: Vec<ObjectKey>,
-    ) -> Result<Vec<bool>, Error> {
-        permit.require_bucket(Action::DeleteObject, bucket.id)?;
-        let mut deleted = Vec::with_capacity(keys.len());
-        // Not all at once, so that others' commits need not wait for a thousand deletions.
-        for keys in keys.chunks(DELETIONS_PER_COMMIT) {
-            let changes = keys.iter().map(|key| self.change(context, bucket, key.clone()));
-            let changes = changes.collect::<Result<Vec<_>, _>>()?;
-            let (store, entry) = (self.clone(), bucket.entry(context));
-            let delete = move |transaction: &Transaction<'_>| {
-                changes.iter().map(|change| store.delete_latest(transaction, change, &entry)).collect()
-            };
-            let done: Result<Vec<bool>, Error> = self.0.metadata.write(delete).await;
-            deleted.extend(done?);
-        }
-        Ok(deleted)
-    }
-
-    fn delete_latest(
-        &self,
-        transaction: &Transaction<'_>,
-        change: &Change,
-        entry: &Entry,
-    ) -> Result<bool, Error> {
-        let Change { bucket, key, .. } = change;
-        let Some(row) = transaction.latest_version(bucket.number, key)? else { return Ok(false) };
-        let mut usage = Usage { objects: -1, bytes: 0 };
-        if let Some(version) = self.open_replaced(bucket, &row)? {
-            release(transaction, change, &version)?;
-            usage.bytes = -version.size.cast_signed();
-        }
-        transaction.add_usage(bucket.number, usage)?;
-        transaction.delete_version(row.id)?;
-        transaction.delete_latest(bucket.number, key)?;
-        entry.append(transaction, Action::DeleteObject.as_str(), Subject::key(key))?;
-        Ok(true)
-    }
-
-    pub(crate) fn seal_details(&self, bucket: &Bucket, details: &Details) -> Result<Vec<u8>, Error> {
-        if *details == Details::default() {
-            return Ok(Vec::new());
-        }
-        if details.metadata_bytes() > Details::MAX_METADATA_BYTES {
-            let limit = Details::MAX_METADATA_BYTES as u64;
-            return Err(Error::TooLarge { what: "the user metadata", limit });
-        }
-        let key = self.sealing_key(bucket.organisation, bucket.project)?;
-        let plain = record::encode(details)?;
-        Ok(key.seal_record(&self.0.environment, DETAILS, &bucket.organisation.to_bytes(), &plain)?)
-    }
-
-    pub(crate) fn open_details(&self, bucket: &Bucket, sealed: &[u8]) -> Result<Details, Error> {
-        if sealed.is_empty() {
-            return Ok(Details::default());
-        }
-        let damaged = |error: nuee_keys::Error| Error::damaged("an object's metadata", error);
-        let version = nuee_keys::record_key_version(sealed).map_err(damaged)?;
-        let key = self.project_key(bucket.organisation, bucket.project, version)?;
-        let plain = key.open_record(DETAILS, &bucket.organisation.to_bytes(), sealed).map_err(damaged)?;
-        record::decode("details", &plain)
-    }
 }
-
-/// What sealed details are for, so that no other sealed record passes for them.
-pub(crate) const DETAILS: &str = "details";
-/// Deletions that one transaction carries.
-const DELETIONS_PER_COMMIT: usize = 100;
 
 /// What an object's digest of its parts takes of each: all that says which bytes they are, and nothing that a change
 /// of keys changes.
@@ -382,66 +401,5 @@ pub(crate) fn full_object(checksum: &Checksum) -> ChecksumRecord {
         algorithm: checksum.algorithm,
         kind: ChecksumType::FullObject,
         value: checksum.value.clone(),
-    }
-}
-
-/// Whether a write is to be made where there is, or is not, an object, which has this entity tag unless it is damaged.
-fn check_condition(condition: &WriteCondition, exists: bool, etag: Option<ETag>) -> Result<(), Error> {
-    match (condition, etag) {
-        (WriteCondition::None, _) => Ok(()),
-        (WriteCondition::Absent, _) if !exists => Ok(()),
-        (WriteCondition::Matches(_), _) if !exists => Err(Error::NoSuchKey),
-        (WriteCondition::Matches(expected), Some(etag)) if *expected == etag.to_string() => Ok(()),
-        _ => Err(Error::PreconditionFailed),
-    }
-}
-
-/// Inside a transaction: takes away a version's reference to its bytes, and marks what nothing references any more.
-pub(crate) fn release(
-    transaction: &Transaction<'_>,
-    change: &Change,
-    version: &Version,
-) -> Result<(), Error> {
-    match &version.content {
-        Stored::Blob(blob) => {
-            if transaction.remove_reference(blob.id)? {
-                transaction.insert_garbage(blob.id(), &blob.locator, change.reclaim_at)?;
-            }
-        }
-        Stored::Parts { upload, .. } => {
-            if transaction.remove_reference(*upload)? {
-                release_parts(transaction, change, *upload)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Inside a transaction: marks all parts of an upload for deletion. Their rows stay until the reclaimer comes to them: for
-/// those who read them now, and so that nobody waits while thousands are marked.
-pub(crate) fn release_parts(
-    transaction: &Transaction<'_>,
-    change: &Change,
-    upload: [u8; 16],
-) -> Result<(), Error> {
-    let owner = PartsOwner { organisation: change.bucket.organisation, project: change.bucket.project };
-    Ok(transaction.insert_garbage(BlobId::from_bytes(upload), &owner.to_bytes(), change.reclaim_at)?)
-}
-
-/// Inside a transaction: marks the blob of a part for deletion. What a damaged row says is not followed, but its owner
-/// may get rid of it.
-pub(crate) fn release_part(
-    transaction: &Transaction<'_>,
-    (owner, reclaim_at): (PartsOwner, Timestamp),
-    row: &PartRow,
-    store: &Store,
-) -> Result<(), Error> {
-    match store.open_part(owner, row) {
-        Ok(part) => Ok(transaction.insert_garbage(part.blob.id(), &part.blob.locator, reclaim_at)?),
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            tracing::error!(%error, "a damaged part is removed; its blob is left");
-            Ok(())
-        }
-        Err(error) => Err(error),
     }
 }

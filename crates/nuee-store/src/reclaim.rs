@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use crate::{
     Error, Store,
     blob_write::{AbandonedBlob, blocking},
-    object::release_part,
     store::PartsOwner,
+    version::release_part,
 };
 
 /// In a garbage row: the blob's writing never ended, so that nobody knows how far it came.
@@ -65,6 +65,7 @@ impl Store {
                 }
                 report(scanned.map(|_| ReclaimReport::default()));
             }
+            report(self.keep_lock_clock().await.map(|()| ReclaimReport::default()));
             // Keys that nobody uses any more leave memory too.
             self.0.keys.forget_expired();
             let begun = Instant::now();

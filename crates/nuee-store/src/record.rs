@@ -6,7 +6,7 @@
 use nuee_base::{BlobId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ChecksumAlgorithm, ChecksumType, ETag, Error};
+use crate::{ChecksumAlgorithm, ChecksumType, ETag, Error, Lock, ObjectLock, Versioning};
 
 /// Encodes a record.
 pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
@@ -19,10 +19,31 @@ pub(crate) fn decode<T: DeserializeOwned>(table: &str, bytes: &[u8]) -> Result<T
     postcard::from_bytes(bytes).map_err(|error| Error::damaged(format!("a row of {table}"), error))
 }
 
-/// A bucket's settings.
+/// A bucket's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum BucketRecord {
     V1 { created_at_micros: i64, encryption: Encryption },
+    V2(BucketState),
+}
+
+/// The present form of [`BucketRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BucketState {
+    pub(crate) created_at_micros: i64,
+    pub(crate) encryption: Encryption,
+    pub(crate) versioning: Versioning,
+    pub(crate) object_lock: Option<ObjectLock>,
+}
+
+impl From<BucketRecord> for BucketState {
+    fn from(record: BucketRecord) -> Self {
+        match record {
+            BucketRecord::V1 { created_at_micros, encryption } => {
+                Self { created_at_micros, encryption, versioning: Versioning::Unversioned, object_lock: None }
+            }
+            BucketRecord::V2(state) => state,
+        }
+    }
 }
 
 /// How an object is shown to be encrypted, and what a bucket takes for those that say nothing of it. Everything is
@@ -61,7 +82,19 @@ pub(crate) struct ChecksumRecord {
 /// An object's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum VersionRecord {
-    V1(Version),
+    V1(VersionV1),
+    V2(Version),
+}
+
+/// The first form of [`VersionRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionV1 {
+    modified_at_micros: i64,
+    size: u64,
+    etag: ETag,
+    checksum: Option<ChecksumRecord>,
+    details: Vec<u8>,
+    content: Content,
 }
 
 /// The present form of [`VersionRecord`].
@@ -73,37 +106,75 @@ pub(crate) struct Version {
     pub(crate) checksum: Option<ChecksumRecord>,
     /// [`crate::Details`], sealed; empty if there are none.
     pub(crate) details: Vec<u8>,
+    /// [`crate::TagSet`], sealed; empty if there are none.
+    pub(crate) tags: Vec<u8>,
     pub(crate) content: Content,
+    /// Whether it is the one version of its key that has no id of its own.
+    pub(crate) is_null: bool,
+    pub(crate) lock: Lock,
+}
+
+impl From<VersionRecord> for Version {
+    fn from(record: VersionRecord) -> Self {
+        match record {
+            VersionRecord::V1(VersionV1 { modified_at_micros, size, etag, checksum, details, content }) => {
+                let (tags, is_null, lock) = (Vec::new(), true, Lock::default());
+                Self { modified_at_micros, size, etag, checksum, details, tags, content, is_null, lock }
+            }
+            VersionRecord::V2(version) => version,
+        }
+    }
 }
 
 impl Version {
     pub(crate) fn modified_at(&self) -> Timestamp {
         Timestamp::from_micros(self.modified_at_micros)
     }
-}
 
-impl Version {
     /// What listings show of it.
     pub(crate) fn listed(&self) -> Listed {
         let checksum = self.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind));
-        let Self { modified_at_micros, size, etag, .. } = *self;
-        Listed { modified_at_micros, size, etag, checksum }
+        let object = ListedContent { size: self.size, etag: self.etag, checksum };
+        Listed { modified_at_micros: self.modified_at_micros, is_null: self.is_null, object: Some(object) }
     }
 }
 
-/// What a listing shows of an object.
+/// What a listing shows of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ListedRecord {
-    V1(Listed),
+    V1 { modified_at_micros: i64, size: u64, etag: ETag, checksum: Option<(ChecksumAlgorithm, ChecksumType)> },
+    V2(Listed),
 }
 
 /// The present form of [`ListedRecord`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listed {
     pub(crate) modified_at_micros: i64,
+    /// Whether it is the one version of its key that has no id of its own.
+    pub(crate) is_null: bool,
+    /// Nothing for a delete marker.
+    pub(crate) object: Option<ListedContent>,
+}
+
+/// What a listing shows of a version that has content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListedContent {
     pub(crate) size: u64,
     pub(crate) etag: ETag,
     pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
+impl From<ListedRecord> for Listed {
+    fn from(record: ListedRecord) -> Self {
+        match record {
+            ListedRecord::V1 { modified_at_micros, size, etag, checksum } => Self {
+                modified_at_micros,
+                is_null: true,
+                object: Some(ListedContent { size, etag, checksum }),
+            },
+            ListedRecord::V2(listed) => listed,
+        }
+    }
 }
 
 /// Where a version's bytes are.
@@ -118,7 +189,13 @@ pub(crate) enum Content {
 /// What an upload was created with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum UploadRecord {
-    V1(Upload),
+    V1 {
+        created_at_micros: i64,
+        details: Vec<u8>,
+        checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+        encryption: Encryption,
+    },
+    V2(Upload),
 }
 
 /// The present form of [`UploadRecord`].
@@ -126,8 +203,22 @@ pub(crate) enum UploadRecord {
 pub(crate) struct Upload {
     pub(crate) created_at_micros: i64,
     pub(crate) details: Vec<u8>,
+    pub(crate) tags: Vec<u8>,
     pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
     pub(crate) encryption: Encryption,
+    pub(crate) lock: Lock,
+}
+
+impl From<UploadRecord> for Upload {
+    fn from(record: UploadRecord) -> Self {
+        match record {
+            UploadRecord::V1 { created_at_micros, details, checksum, encryption } => {
+                let (tags, lock) = (Vec::new(), Lock::default());
+                Self { created_at_micros, details, tags, checksum, encryption, lock }
+            }
+            UploadRecord::V2(upload) => upload,
+        }
+    }
 }
 
 /// A part.

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use nuee_access::{Permit, Resource};
 use nuee_base::{Context, ErrorKind, ProjectId, UploadId};
 use nuee_keys::{ProjectKey, WrappedDataKey};
-use nuee_metadata::{PartRow, Transaction, UploadRow, VersionRow};
+use nuee_metadata::{BucketSettingRow, PartRow, Transaction, UploadRow, VersionRow};
 
 use crate::{
     Bucket, Error, Store,
-    object::DETAILS,
-    record::{self, BlobRecord, Content as Stored, PartRecord, UploadRecord, VersionRecord},
-    store::{identity, part_fields, upload_fields, version_fields},
+    record::{self, BlobRecord, Content as Stored, PartRecord, UploadRecord},
+    sealing::{DETAILS, TAGS},
+    store::{identity, part_fields, upload_fields},
 };
 
 /// Rows that one transaction rewraps.
@@ -125,17 +125,13 @@ impl Store {
             Stored::Blob(blob) => changed += usize::from(self.rewrap_blob(bucket, blob, to)?),
             Stored::Parts { upload, .. } => parts = Some(UploadId::from_bytes(*upload)),
         }
-        version.details = self.rewrap_details(bucket, version.details, to)?;
-        let record = record::encode(&VersionRecord::V1(version))?;
-        if record != row.record {
-            let row_key = self.row_key(bucket.organisation)?;
-            let mac = version_fields(bucket, row.id, row.key.as_str(), &record).mac(&row_key);
-            transaction.update_version(row.id, &record, mac)?;
-        }
+        version.details = self.reseal(bucket, DETAILS, version.details, to)?;
+        version.tags = self.reseal(bucket, TAGS, version.tags, to)?;
+        self.rewrite_version(transaction, (bucket, row), version)?;
         Ok((changed, parts))
     }
 
-    /// Rewraps the uploads under way, and their parts.
+    /// Rewraps the uploads under way, and their parts; reseals what buckets are set to.
     async fn rewrap_uploads(&self, target: &Target) -> Result<Rotation, Error> {
         let (mut total, mut after) = (Rotation::default(), 0);
         loop {
@@ -143,7 +139,9 @@ impl Store {
             let Some(last) = rows.last() else { return Ok(total) };
             after = last.number;
             for row in rows.iter().filter(|row| row.project == target.project) {
-                total.add(self.rewrap_uploads_of(&self.open_bucket(row)?, target).await?);
+                let bucket = self.open_bucket(row)?;
+                total.add(self.reseal_settings(&bucket, target).await?);
+                total.add(self.rewrap_uploads_of(&bucket, target).await?);
             }
         }
     }
@@ -180,8 +178,9 @@ impl Store {
         to: &Target,
     ) -> Result<(), Error> {
         let mut upload = self.open_upload(bucket, row)?;
-        upload.details = self.rewrap_details(bucket, upload.details, to)?;
-        let record = record::encode(&UploadRecord::V1(upload))?;
+        upload.details = self.reseal(bucket, DETAILS, upload.details, to)?;
+        upload.tags = self.reseal(bucket, TAGS, upload.tags, to)?;
+        let record = record::encode(&UploadRecord::V2(upload))?;
         if record != row.record {
             let row_key = self.row_key(bucket.organisation)?;
             let mac = upload_fields(bucket, row.id.to_bytes(), row.key.as_str(), &record).mac(&row_key);
@@ -247,12 +246,39 @@ impl Store {
         Ok(true)
     }
 
-    /// Details, sealed by the new key.
-    fn rewrap_details(&self, bucket: &Bucket, details: Vec<u8>, to: &Target) -> Result<Vec<u8>, Error> {
-        if details.is_empty() || nuee_keys::record_key_version(&details)? == to.version {
-            return Ok(details);
+    /// What was sealed for a purpose, sealed by the new key.
+    fn reseal(&self, bucket: &Bucket, purpose: &str, sealed: Vec<u8>, to: &Target) -> Result<Vec<u8>, Error> {
+        if sealed.is_empty() || nuee_keys::record_key_version(&sealed)? == to.version {
+            return Ok(sealed);
         }
-        let plain = record::encode(&self.open_details(bucket, &details)?)?;
-        Ok(to.key.seal_record(&self.0.environment, DETAILS, &bucket.organisation.to_bytes(), &plain)?)
+        let plain = self.open_sealed(bucket, purpose, &sealed)?;
+        Ok(to.key.seal_record(&self.0.environment, purpose, &bucket.organisation.to_bytes(), &plain)?)
+    }
+
+    /// Reseals the settings of a bucket.
+    async fn reseal_settings(&self, bucket: &Bucket, target: &Target) -> Result<Rotation, Error> {
+        let (store, to, bucket) = (self.clone(), target.clone(), bucket.clone());
+        let reseal = move |transaction: &Transaction<'_>| {
+            let mut done = Rotation::default();
+            for row in transaction.bucket_settings(bucket.number)? {
+                done.add(Rotation::of(store.reseal_setting(transaction, &bucket, row, &to))?);
+            }
+            Ok::<_, Error>(done)
+        };
+        self.0.metadata.write(reseal).await
+    }
+
+    fn reseal_setting(
+        &self,
+        transaction: &Transaction<'_>,
+        bucket: &Bucket,
+        row: BucketSettingRow,
+        to: &Target,
+    ) -> Result<usize, Error> {
+        let (_, plain) = self.open_setting(bucket, &row)?;
+        if nuee_keys::record_key_version(&row.record)? != to.version {
+            transaction.put_bucket_setting(&self.setting_row(bucket, row.name, &plain)?)?;
+        }
+        Ok(0)
     }
 }

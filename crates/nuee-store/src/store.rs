@@ -15,6 +15,7 @@ use crate::{
     blob_write::{BodyRoom, StepBuffers, Unreferenced},
     bucket::{BucketCache, CACHED_BUCKETS},
     lease::Leases,
+    lock_clock::LockClock,
     record::{self, Listed, ListedRecord, Part, PartRecord, Version, VersionRecord},
 };
 
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) body_room: BodyRoom,
     /// What bounds the memory of readers.
     pub(crate) large_steps: LargeSteps,
+    /// By which retention ends.
+    pub(crate) lock_clock: LockClock,
     pub(crate) started_at: Timestamp,
 }
 
@@ -79,6 +82,7 @@ impl Store {
     ) -> Self {
         let started_at = environment.now();
         let project_keys = ProjectKeys::new(metadata.clone(), Arc::clone(&keys));
+        let lock_clock = LockClock::new(&metadata, environment.clone());
         Self(Arc::new(Shared {
             metadata,
             site,
@@ -94,6 +98,7 @@ impl Store {
             buffers: StepBuffers::default(),
             body_room: BodyRoom::default(),
             large_steps: LargeSteps::default(),
+            lock_clock,
             started_at,
         }))
     }
@@ -129,8 +134,7 @@ impl Store {
         if fields.verify(&row_key, &row.mac).is_err() {
             return Err(Error::damaged(format!("version {}", row.id), "its row's code is wrong"));
         }
-        let VersionRecord::V1(version) = record::decode("versions", &row.record)?;
-        Ok(version)
+        Ok(record::decode::<VersionRecord>("versions", &row.record)?.into())
     }
 
     /// What a listing shows of an object, once its row's code has been checked.
@@ -145,8 +149,22 @@ impl Store {
         if listed_fields(bucket, id, key, record).verify(&row_key, mac).is_err() {
             return Err(Error::damaged(format!("the listing of version {id}"), "its row's code is wrong"));
         }
-        let ListedRecord::V1(listed) = record::decode("latest", record)?;
-        Ok(listed)
+        Ok(record::decode::<ListedRecord>("latest", record)?.into())
+    }
+
+    /// What a listing shows of a version that its key does not name by itself, once its row's code has been checked.
+    pub(crate) fn open_history(
+        &self,
+        bucket: &Bucket,
+        (id, key): (i64, &str),
+        record: &[u8],
+        mac: &Mac,
+    ) -> Result<Listed, Error> {
+        let row_key = self.row_key(bucket.organisation)?;
+        if history_fields(bucket, id, key, record).verify(&row_key, mac).is_err() {
+            return Err(Error::damaged(format!("the listing of version {id}"), "its row's code is wrong"));
+        }
+        Ok(record::decode::<ListedRecord>("history", record)?.into())
     }
 
     /// A part, once its row's code has been checked.
@@ -180,7 +198,12 @@ pub(crate) fn identity(bucket: &Bucket, blob: BlobId) -> BlobIdentity {
 
 /// The fields that the code of a row of `versions` covers.
 pub(crate) fn version_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8]) -> RowBuilder {
-    RowBuilder::new("versions")
+    shown_fields("versions", bucket, id, key, record)
+}
+
+/// The fields of the tables whose rows are about one version.
+fn shown_fields(table: &'static str, bucket: &Bucket, id: i64, key: &str, record: &[u8]) -> RowBuilder {
+    RowBuilder::new(table)
         .bytes(&bucket.organisation.to_bytes())
         .bytes(&bucket.id.to_bytes())
         .bytes(key.as_bytes())
@@ -190,12 +213,12 @@ pub(crate) fn version_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8])
 
 /// The fields that the code of a row of `latest` covers.
 pub(crate) fn listed_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8]) -> RowBuilder {
-    RowBuilder::new("latest")
-        .bytes(&bucket.organisation.to_bytes())
-        .bytes(&bucket.id.to_bytes())
-        .bytes(key.as_bytes())
-        .integer(id)
-        .bytes(record)
+    shown_fields("latest", bucket, id, key, record)
+}
+
+/// The fields that the code of a row of `history` covers.
+pub(crate) fn history_fields(bucket: &Bucket, id: i64, key: &str, record: &[u8]) -> RowBuilder {
+    shown_fields("history", bucket, id, key, record)
 }
 
 /// Whose parts are: an upload's object may be copied to other buckets of the project, and its parts outlive its bucket.

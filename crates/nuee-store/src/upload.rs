@@ -14,14 +14,15 @@ use nuee_metadata::{PartRow, Transaction, UploadRow};
 use sha2::Sha256;
 
 use crate::{
-    Bucket, Checksum, ChecksumAlgorithm, ChecksumType, Details, ETag, Error, Object, ObjectInfo, Store,
-    WriteCondition,
+    Bucket, Checksum, ChecksumAlgorithm, ChecksumType, Conditions, Described, ETag, Error, Object,
+    ObjectInfo, Store,
     blob_write::{Body, blocking},
-    object::{Change, MAX_PUT_BYTES, full_object, part_digest, release_part, release_parts},
+    object::{Change, MAX_PUT_BYTES, full_object, part_digest},
     record::{
         self, ChecksumRecord, Content as Stored, Encryption, Part, PartRecord, Upload, UploadRecord, Version,
     },
     store::{part_fields, upload_fields},
+    version::{release_part, release_parts},
 };
 
 /// What the journal calls the requests of a multipart upload; one action of policies stands for all of them.
@@ -73,8 +74,8 @@ impl PartInfo {
 /// What the object that an upload makes is to be.
 #[derive(Debug, Clone, Default)]
 pub struct UploadOptions {
-    /// What its writer says of it.
-    pub details: Details,
+    /// What is written beside its content.
+    pub described: Described,
     /// Its checksum, and what that is computed over.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
     /// How it is to be shown; as its bucket has it if `None`.
@@ -113,7 +114,7 @@ pub struct Completion {
     /// The size of the whole, if the client says it, in bytes.
     pub size: Option<u64>,
     /// When the object is to be made.
-    pub condition: WriteCondition,
+    pub conditions: Conditions,
 }
 
 impl Store {
@@ -130,17 +131,19 @@ impl Store {
         let id = UploadId::generate(&self.0.environment);
         let upload = Upload {
             created_at_micros: context.now().as_micros(),
-            details: self.seal_details(bucket, &options.details)?,
+            details: self.seal_details(bucket, &options.described.details)?,
+            tags: self.seal_tags(bucket, &options.described.tags)?,
+            lock: self.lock_of_new(bucket, options.described.lock)?,
             checksum: options.checksum,
             encryption: options.encryption.unwrap_or(bucket.encryption),
         };
-        let record = record::encode(&UploadRecord::V1(upload))?;
+        let record = record::encode(&UploadRecord::V2(upload))?;
         let row_key = self.row_key(bucket.organisation)?;
         let mac = upload_fields(bucket, id.to_bytes(), key.as_str(), &record).mac(&row_key);
         let entry = bucket.entry(context);
-        let bucket = Arc::clone(bucket);
+        let (store, bucket) = (self.clone(), Arc::clone(bucket));
         let create = move |transaction: &Transaction<'_>| {
-            bucket.still_exists(transaction)?;
+            store.present_bucket(transaction, &bucket)?;
             entry.append(transaction, CREATE_UPLOAD, Subject::upload(&key, id))?;
             transaction.insert_upload(&UploadRow { id, bucket: bucket.number, key, record, mac })?;
             Ok(id)
@@ -154,8 +157,7 @@ impl Store {
         if fields.verify(&row_key, &row.mac).is_err() {
             return Err(Error::damaged(format!("upload {}", row.id), "its row's code is wrong"));
         }
-        let UploadRecord::V1(upload) = record::decode("uploads", &row.record)?;
-        Ok(upload)
+        Ok(record::decode::<UploadRecord>("uploads", &row.record)?.into())
     }
 
     fn find_upload(&self, target: &UploadTarget) -> Result<Upload, Error> {
@@ -317,18 +319,17 @@ impl Store {
     ) -> Result<ObjectInfo, Error> {
         permit.require_bucket(Action::PutObject, target.bucket.id)?;
         let (store, asked, now) = (self.clone(), target.clone(), context.now());
-        let condition = completion.condition.clone();
+        let conditions = completion.conditions.clone();
         // The parts are checked on a blocking thread; the transaction only makes sure that they are still the same.
         let prepared =
             blocking(&self.0.blocking, move || store.prepare_completion(&asked, &completion, now)).await?;
-        let change = self.change(context, &target.bucket, target.key.clone())?;
+        let mut change = self.change(context, &target.bucket, target.key.clone())?;
         let entry = target.bucket.entry(context);
         let (store, upload) = (self.clone(), target.id);
         let complete = move |transaction: &Transaction<'_>| {
-            store.commit_completion(transaction, &change, upload, prepared, &condition).and_then(|info| {
-                entry.append(transaction, COMPLETE_UPLOAD, Subject::upload(&change.key, upload))?;
-                Ok(info)
-            })
+            let info = store.commit_completion(transaction, &mut change, (upload, prepared), &conditions)?;
+            entry.append(transaction, COMPLETE_UPLOAD, Subject::upload(&change.key, upload))?;
+            Ok(info)
         };
         self.0.metadata.write(complete).await
     }
@@ -369,6 +370,9 @@ impl Store {
             etag,
             checksum,
             details: upload.details,
+            tags: upload.tags,
+            is_null: false,
+            lock: upload.lock,
             content: Stored::Parts { upload: target.id.to_bytes(), count, digest },
         };
         Ok(Prepared { version, codes })
@@ -377,10 +381,9 @@ impl Store {
     fn commit_completion(
         &self,
         transaction: &Transaction<'_>,
-        change: &Change,
-        upload: UploadId,
-        prepared: Prepared,
-        condition: &WriteCondition,
+        change: &mut Change,
+        (upload, prepared): (UploadId, Prepared),
+        conditions: &Conditions,
     ) -> Result<ObjectInfo, Error> {
         if !transaction.delete_upload(change.bucket.number, &change.key, upload)? {
             return Err(Error::NoSuchUpload);
@@ -402,8 +405,9 @@ impl Store {
             release_part(transaction, (change.bucket.parts_owner(), change.reclaim_at), &row, self)?;
             transaction.delete_part(upload, row.number)?;
         }
-        let info = ObjectInfo::new(&prepared.version);
-        self.replace_latest(transaction, change, prepared.version, condition)?;
+        let mut info = ObjectInfo::new(&change.bucket, 0, &prepared.version);
+        let id = self.add_version(transaction, change, prepared.version, conditions)?;
+        info.version = change.shown_id(id);
         Ok(info)
     }
 }

@@ -28,6 +28,10 @@ impl Clock for ByHand {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
     }
+
+    fn uptime(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 fn unreachable() -> Result<Vec<u8>, Error> {

@@ -43,6 +43,10 @@ impl Clock for Still {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(1_700_000_000_000_000)
     }
+
+    fn uptime(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }
 
 /// Time stands still, and the seed fixes all that is random.

@@ -36,29 +36,33 @@ operations! {
     GetBucketReplication, GetBucketRequestPayment, GetBucketTagging, GetBucketWebsite, GetObjectLockConfiguration,
     GetPublicAccessBlock,
     GetObject, HeadObject, PutObject, CopyObject, DeleteObject, GetObjectAcl, GetObjectTagging,
+    ListObjectVersions, PutBucketVersioning, PutObjectLockConfiguration, PutBucketTagging, DeleteBucketTagging,
+    PutBucketAcl, PutBucketOwnershipControls,
+    GetObjectAttributes, PutObjectTagging, DeleteObjectTagging, GetObjectRetention, PutObjectRetention,
+    GetObjectLegalHold, PutObjectLegalHold, PutObjectAcl,
     CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
 }
 
 /// A set of operations.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Operations(u64);
+pub(super) struct Operations(u128);
 
 impl Operations {
     pub(super) const NONE: Self = Self(0);
-    pub(super) const ALL: Self = Self(u64::MAX);
+    pub(super) const ALL: Self = Self(u128::MAX);
 
     pub(super) const fn of(members: &[Operation]) -> Self {
         let mut bits = 0;
         let mut index = 0;
         while index < members.len() {
-            bits |= 1 << members[index] as u64;
+            bits |= 1 << members[index] as u128;
             index += 1;
         }
         Self(bits)
     }
 
     pub(super) const fn contains(self, operation: Operation) -> bool {
-        self.0 & (1 << operation as u64) != 0
+        self.0 & (1 << operation as u128) != 0
     }
 }
 
@@ -146,13 +150,21 @@ static ROUTES: &[Route] = {
         route(Method::GET, Object, &["uploadId"], O::ListParts, Nothing),
         route(Method::GET, Object, &["acl"], O::GetObjectAcl, Nothing),
         route(Method::GET, Object, &["tagging"], O::GetObjectTagging, Nothing),
+        route(Method::GET, Object, &["attributes"], O::GetObjectAttributes, Nothing),
+        route(Method::GET, Object, &["retention"], O::GetObjectRetention, Nothing),
+        route(Method::GET, Object, &["legal-hold"], O::GetObjectLegalHold, Nothing),
         route(Method::GET, Object, &[], O::GetObject, Nothing),
         route(Method::HEAD, Object, &[], O::HeadObject, Nothing),
         copy(&["partNumber", "uploadId"], O::UploadPartCopy),
         route(Method::PUT, Object, &["partNumber", "uploadId"], O::UploadPart, Content),
+        route(Method::PUT, Object, &["tagging"], O::PutObjectTagging, Document),
+        route(Method::PUT, Object, &["retention"], O::PutObjectRetention, Document),
+        route(Method::PUT, Object, &["legal-hold"], O::PutObjectLegalHold, Document),
+        route(Method::PUT, Object, &["acl"], O::PutObjectAcl, Document),
         copy(&[], O::CopyObject),
         route(Method::PUT, Object, &[], O::PutObject, Content),
         route(Method::DELETE, Object, &["uploadId"], O::AbortMultipartUpload, Nothing),
+        route(Method::DELETE, Object, &["tagging"], O::DeleteObjectTagging, Nothing),
         route(Method::DELETE, Object, &[], O::DeleteObject, Nothing),
         route(Method::POST, Object, &["uploads"], O::CreateMultipartUpload, Nothing),
         route(Method::POST, Object, &["uploadId"], O::CompleteMultipartUpload, Document),
@@ -176,11 +188,18 @@ static ROUTES: &[Route] = {
         route(Method::GET, Bucket, &["website"], O::GetBucketWebsite, Nothing),
         route(Method::GET, Bucket, &["object-lock"], O::GetObjectLockConfiguration, Nothing),
         route(Method::GET, Bucket, &["publicAccessBlock"], O::GetPublicAccessBlock, Nothing),
+        route(Method::GET, Bucket, &["versions"], O::ListObjectVersions, Nothing),
         route(Method::GET, Bucket, &[], O::ListObjects, Nothing),
         route(Method::HEAD, Bucket, &[], O::HeadBucket, Nothing),
         route(Method::PUT, Bucket, &["encryption"], O::PutBucketEncryption, Document),
+        route(Method::PUT, Bucket, &["versioning"], O::PutBucketVersioning, Document),
+        route(Method::PUT, Bucket, &["object-lock"], O::PutObjectLockConfiguration, Document),
+        route(Method::PUT, Bucket, &["tagging"], O::PutBucketTagging, Document),
+        route(Method::PUT, Bucket, &["acl"], O::PutBucketAcl, Document),
+        route(Method::PUT, Bucket, &["ownershipControls"], O::PutBucketOwnershipControls, Document),
         route(Method::PUT, Bucket, &[], O::CreateBucket, Document),
         route(Method::DELETE, Bucket, &["encryption"], O::DeleteBucketEncryption, Nothing),
+        route(Method::DELETE, Bucket, &["tagging"], O::DeleteBucketTagging, Nothing),
         route(Method::DELETE, Bucket, &[], O::DeleteBucket, Nothing),
         route(Method::POST, Bucket, &["delete"], O::DeleteObjects, Document),
         route(Method::GET, Service, &[], O::ListBuckets, Nothing),
@@ -209,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_set_has_room_for_every_operation() {
-        assert!(Operation::ALL.len() <= 64);
+        assert!(Operation::ALL.len() <= 128);
         for operation in Operation::ALL {
             assert!(Operations::of(&[*operation]).contains(*operation));
             assert!(!Operations::NONE.contains(*operation));

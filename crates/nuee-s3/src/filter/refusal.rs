@@ -27,6 +27,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    acl_not_supported = "AccessControlListNotSupported", BAD_REQUEST;
     access_denied = "AccessDenied", FORBIDDEN;
     authorization_malformed = "AuthorizationHeaderMalformed", BAD_REQUEST;
     query_parameters = "AuthorizationQueryParametersError", BAD_REQUEST;

@@ -26,7 +26,14 @@ pub(super) enum Values {
     Offered(&'static [&'static str]),
     /// These; there are no others.
     OneOf(&'static [&'static str]),
+    /// An access control list: those that say what is so are offered, others are told that lists have no say.
+    Acl,
+    /// A key of the client's own, for which there is no use.
+    CustomerKey,
 }
+
+/// The access control lists that say what is so.
+const PRIVATE_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
 
 /// A line of a table.
 pub(super) struct Rule {
@@ -48,9 +55,27 @@ const GET: Operations = Operations::of(&[O::GetObject]);
 const COPY: Operations = Operations::of(&[O::CopyObject, O::UploadPartCopy]);
 const COPY_OBJECT: Operations = Operations::of(&[O::CopyObject]);
 const CONTENT: Operations = Operations::of(&[O::PutObject, O::UploadPart]);
+/// Read or change something of an object that has versions.
+const VERSIONED: Operations = Operations::of(&[
+    O::GetObject,
+    O::HeadObject,
+    O::DeleteObject,
+    O::GetObjectAcl,
+    O::PutObjectAcl,
+    O::GetObjectAttributes,
+    O::GetObjectTagging,
+    O::PutObjectTagging,
+    O::DeleteObjectTagging,
+    O::GetObjectRetention,
+    O::PutObjectRetention,
+    O::GetObjectLegalHold,
+    O::PutObjectLegalHold,
+]);
 const CREATE_BUCKET: Operations = Operations::of(&[O::CreateBucket]);
+const ATTRIBUTES: Operations = Operations::of(&[O::GetObjectAttributes]);
 const COMPLETE: Operations = Operations::of(&[O::CompleteMultipartUpload]);
-const LISTS: Operations = Operations::of(&[O::ListObjects, O::ListObjectsV2, O::ListMultipartUploads]);
+const LISTS: Operations =
+    Operations::of(&[O::ListObjects, O::ListObjectsV2, O::ListObjectVersions, O::ListMultipartUploads]);
 /// The checksum of the body, or of the object that is completed.
 const CHECKED: Operations = Operations::of(&[
     O::PutObject,
@@ -59,13 +84,28 @@ const CHECKED: Operations = Operations::of(&[
     O::DeleteObjects,
     O::CreateBucket,
     O::PutBucketEncryption,
+    O::PutBucketVersioning,
+    O::PutObjectLockConfiguration,
+    O::PutBucketTagging,
+    O::PutBucketAcl,
+    O::PutBucketOwnershipControls,
+    O::PutObjectTagging,
+    O::PutObjectRetention,
+    O::PutObjectLegalHold,
+    O::PutObjectAcl,
 ]);
-const CONDITIONAL: Operations =
-    Operations::of(&[O::GetObject, O::HeadObject, O::PutObject, O::CompleteMultipartUpload]);
+const CONDITIONAL: Operations = Operations::of(&[
+    O::GetObject,
+    O::HeadObject,
+    O::PutObject,
+    O::CopyObject,
+    O::DeleteObject,
+    O::CompleteMultipartUpload,
+]);
 
 /// Headers, sorted by name. `x-amz-meta-` stands for all that begin so.
 static HEADERS: &[Rule] = {
-    use Values::{Any, Given, Offered, OneOf};
+    use Values::{Acl, Any, CustomerKey, Given, Offered, OneOf};
     &[
         rule("cache-control", ALL, Any),
         rule("content-disposition", ALL, Any),
@@ -78,19 +118,30 @@ static HEADERS: &[Rule] = {
         rule("expires", ALL, Any),
         rule("host", ALL, Given),
         rule("if-match", CONDITIONAL, Given),
-        rule("if-modified-since", READ, Given),
+        rule("if-modified-since", CONDITIONAL, Given),
         rule("if-none-match", CONDITIONAL, Given),
         rule("if-range", NONE, Any),
-        rule("if-unmodified-since", READ, Given),
+        rule("if-unmodified-since", CONDITIONAL, Given),
         rule("range", ALL, Given),
         rule("transfer-encoding", ALL, Given),
         rule(
             "x-amz-acl",
-            Operations::of(&[O::PutObject, O::CopyObject, O::CreateMultipartUpload, O::CreateBucket]),
-            Offered(&["private", "bucket-owner-full-control"]),
+            Operations::of(&[
+                O::PutObject,
+                O::CopyObject,
+                O::CreateMultipartUpload,
+                O::CreateBucket,
+                O::PutBucketAcl,
+                O::PutObjectAcl,
+            ]),
+            Acl,
         ),
-        rule("x-amz-bucket-object-lock-enabled", CREATE_BUCKET, Offered(&["false", "False"])),
-        rule("x-amz-bypass-governance-retention", NONE, Any),
+        rule("x-amz-bucket-object-lock-enabled", CREATE_BUCKET, OneOf(&["true", "false", "True", "False"])),
+        rule(
+            "x-amz-bypass-governance-retention",
+            Operations::of(&[O::DeleteObject, O::DeleteObjects, O::PutObjectRetention]),
+            OneOf(&["true", "false", "True", "False"]),
+        ),
         rule(
             "x-amz-checksum-algorithm",
             Operations::of(&[O::CopyObject, O::CreateMultipartUpload]),
@@ -114,30 +165,32 @@ static HEADERS: &[Rule] = {
         rule("x-amz-copy-source-if-none-match", COPY, Given),
         rule("x-amz-copy-source-if-unmodified-since", COPY, Given),
         rule("x-amz-copy-source-range", Operations::of(&[O::UploadPartCopy]), Given),
-        rule("x-amz-copy-source-server-side-encryption-customer-algorithm", NONE, Any),
-        rule("x-amz-copy-source-server-side-encryption-customer-key", NONE, Any),
-        rule("x-amz-copy-source-server-side-encryption-customer-key-md5", NONE, Any),
+        rule("x-amz-copy-source-server-side-encryption-customer-algorithm", NONE, CustomerKey),
+        rule("x-amz-copy-source-server-side-encryption-customer-key", NONE, CustomerKey),
+        rule("x-amz-copy-source-server-side-encryption-customer-key-md5", NONE, CustomerKey),
         rule("x-amz-date", ALL, Given),
         rule("x-amz-decoded-content-length", CONTENT, Given),
         rule("x-amz-expected-bucket-owner", NONE, Any),
-        rule("x-amz-grant-full-control", NONE, Any),
-        rule("x-amz-grant-read", NONE, Any),
-        rule("x-amz-grant-read-acp", NONE, Any),
-        rule("x-amz-grant-write", NONE, Any),
-        rule("x-amz-grant-write-acp", NONE, Any),
+        rule("x-amz-grant-full-control", NONE, Acl),
+        rule("x-amz-grant-read", NONE, Acl),
+        rule("x-amz-grant-read-acp", NONE, Acl),
+        rule("x-amz-grant-write", NONE, Acl),
+        rule("x-amz-grant-write-acp", NONE, Acl),
         rule("x-amz-if-match-initiated-time", NONE, Any),
         rule("x-amz-if-match-last-modified-time", NONE, Any),
         rule("x-amz-if-match-size", NONE, Any),
+        rule("x-amz-max-parts", ATTRIBUTES, Given),
         rule("x-amz-meta-", MAKE, Any),
         rule("x-amz-metadata-directive", COPY_OBJECT, OneOf(&["COPY", "REPLACE"])),
         rule("x-amz-mfa", NONE, Any),
         rule("x-amz-mp-object-size", COMPLETE, Given),
-        rule("x-amz-object-attributes", NONE, Any),
-        rule("x-amz-object-lock-legal-hold", NONE, Any),
-        rule("x-amz-object-lock-mode", NONE, Any),
-        rule("x-amz-object-lock-retain-until-date", NONE, Any),
+        rule("x-amz-object-attributes", ATTRIBUTES, Given),
+        rule("x-amz-object-lock-legal-hold", MAKE, Given),
+        rule("x-amz-object-lock-mode", MAKE, Given),
+        rule("x-amz-object-lock-retain-until-date", MAKE, Given),
         rule("x-amz-object-ownership", CREATE_BUCKET, Offered(&["BucketOwnerEnforced"])),
         rule("x-amz-optional-object-attributes", NONE, Any),
+        rule("x-amz-part-number-marker", ATTRIBUTES, Given),
         rule("x-amz-rename-source", NONE, Any),
         rule("x-amz-request-payer", NONE, Any),
         rule(
@@ -149,13 +202,12 @@ static HEADERS: &[Rule] = {
         rule("x-amz-server-side-encryption-aws-kms-key-id", NONE, Any),
         rule("x-amz-server-side-encryption-bucket-key-enabled", MAKE, Offered(&["false", "False"])),
         rule("x-amz-server-side-encryption-context", NONE, Any),
-        rule("x-amz-server-side-encryption-customer-algorithm", NONE, Any),
-        rule("x-amz-server-side-encryption-customer-key", NONE, Any),
-        rule("x-amz-server-side-encryption-customer-key-md5", NONE, Any),
+        rule("x-amz-server-side-encryption-customer-algorithm", NONE, CustomerKey),
+        rule("x-amz-server-side-encryption-customer-key", NONE, CustomerKey),
+        rule("x-amz-server-side-encryption-customer-key-md5", NONE, CustomerKey),
         rule("x-amz-source-expected-bucket-owner", NONE, Any),
         rule("x-amz-storage-class", MAKE, Offered(&["STANDARD"])),
-        rule("x-amz-tagging", NONE, Any),
-        // There are no tags, so that copying and replacing them come to the same.
+        rule("x-amz-tagging", MAKE, Any),
         rule("x-amz-tagging-directive", COPY_OBJECT, OneOf(&["COPY", "REPLACE"])),
         rule("x-amz-trailer", CONTENT, Given),
         rule("x-amz-user-agent", ALL, Any),
@@ -166,17 +218,30 @@ static HEADERS: &[Rule] = {
 
 /// Parameters of the query, sorted by name.
 static PARAMETERS: &[Rule] = {
-    use Values::{Any, Given, Offered, OneOf};
+    use Values::{Any, Given, OneOf};
     const V1: Operations = Operations::of(&[O::ListObjects]);
     const V2: Operations = Operations::of(&[O::ListObjectsV2]);
     const UPLOADS: Operations = Operations::of(&[O::ListMultipartUploads]);
     const BUCKETS: Operations = Operations::of(&[O::ListBuckets]);
     const PARTS: Operations = Operations::of(&[O::ListParts]);
+    const VERSIONS: Operations = Operations::of(&[O::ListObjectVersions]);
+    const TAGGING: Operations = Operations::of(&[
+        O::GetBucketTagging,
+        O::PutBucketTagging,
+        O::DeleteBucketTagging,
+        O::GetObjectTagging,
+        O::PutObjectTagging,
+        O::DeleteObjectTagging,
+    ]);
     &[
         rule("accelerate", Operations::of(&[O::GetBucketAccelerateConfiguration]), Any),
-        rule("acl", Operations::of(&[O::GetBucketAcl, O::GetObjectAcl]), Any),
+        rule(
+            "acl",
+            Operations::of(&[O::GetBucketAcl, O::PutBucketAcl, O::GetObjectAcl, O::PutObjectAcl]),
+            Any,
+        ),
         rule("analytics", NONE, Any),
-        rule("attributes", NONE, Any),
+        rule("attributes", ATTRIBUTES, Any),
         rule("bucket-region", NONE, Any),
         rule("continuation-token", Operations::of(&[O::ListObjectsV2, O::ListBuckets]), Any),
         rule("cors", Operations::of(&[O::GetBucketCors]), Any),
@@ -191,30 +256,44 @@ static PARAMETERS: &[Rule] = {
         rule("fetch-owner", V2, OneOf(&["true", "false", "True", "False"])),
         rule("intelligent-tiering", NONE, Any),
         rule("inventory", NONE, Any),
-        rule("key-marker", UPLOADS, Any),
-        rule("legal-hold", NONE, Any),
+        rule("key-marker", Operations::of(&[O::ListMultipartUploads, O::ListObjectVersions]), Any),
+        rule("legal-hold", Operations::of(&[O::GetObjectLegalHold, O::PutObjectLegalHold]), Any),
         rule("lifecycle", Operations::of(&[O::GetBucketLifecycleConfiguration]), Any),
         rule("list-type", V2, OneOf(&["2"])),
         rule("location", Operations::of(&[O::GetBucketLocation]), Any),
         rule("logging", Operations::of(&[O::GetBucketLogging]), Any),
         rule("marker", V1, Any),
         rule("max-buckets", BUCKETS, Any),
-        rule("max-keys", Operations::of(&[O::ListObjects, O::ListObjectsV2]), Any),
+        rule("max-keys", Operations::of(&[O::ListObjects, O::ListObjectsV2, O::ListObjectVersions]), Any),
         rule("max-parts", PARTS, Any),
         rule("max-uploads", UPLOADS, Any),
         rule("metadataConfiguration", NONE, Any),
         rule("metadataTable", NONE, Any),
         rule("metrics", NONE, Any),
         rule("notification", Operations::of(&[O::GetBucketNotificationConfiguration]), Any),
-        rule("object-lock", Operations::of(&[O::GetObjectLockConfiguration]), Any),
-        rule("ownershipControls", Operations::of(&[O::GetBucketOwnershipControls]), Any),
+        rule(
+            "object-lock",
+            Operations::of(&[O::GetObjectLockConfiguration, O::PutObjectLockConfiguration]),
+            Any,
+        ),
+        rule(
+            "ownershipControls",
+            Operations::of(&[O::GetBucketOwnershipControls, O::PutBucketOwnershipControls]),
+            Any,
+        ),
         rule("part-number-marker", PARTS, Any),
         rule("partNumber", Operations::of(&[O::UploadPart, O::UploadPartCopy]), Given),
         rule("policy", Operations::of(&[O::GetBucketPolicy]), Any),
         rule("policyStatus", Operations::of(&[O::GetBucketPolicyStatus]), Any),
         rule(
             "prefix",
-            Operations::of(&[O::ListObjects, O::ListObjectsV2, O::ListMultipartUploads, O::ListBuckets]),
+            Operations::of(&[
+                O::ListObjects,
+                O::ListObjectsV2,
+                O::ListObjectVersions,
+                O::ListMultipartUploads,
+                O::ListBuckets,
+            ]),
             Any,
         ),
         rule("publicAccessBlock", Operations::of(&[O::GetPublicAccessBlock]), Any),
@@ -227,12 +306,12 @@ static PARAMETERS: &[Rule] = {
         rule("response-content-type", GET, Any),
         rule("response-expires", GET, Any),
         rule("restore", NONE, Any),
-        rule("retention", NONE, Any),
+        rule("retention", Operations::of(&[O::GetObjectRetention, O::PutObjectRetention]), Any),
         rule("select", NONE, Any),
         rule("select-type", NONE, Any),
         rule("session", NONE, Any),
         rule("start-after", V2, Any),
-        rule("tagging", Operations::of(&[O::GetBucketTagging, O::GetObjectTagging]), Any),
+        rule("tagging", TAGGING, Any),
         rule("torrent", NONE, Any),
         rule("upload-id-marker", UPLOADS, Any),
         rule(
@@ -247,14 +326,10 @@ static PARAMETERS: &[Rule] = {
             Given,
         ),
         rule("uploads", Operations::of(&[O::CreateMultipartUpload, O::ListMultipartUploads]), Any),
-        // An object that was never versioned has the version `null`.
-        rule(
-            "versionId",
-            Operations::of(&[O::GetObject, O::HeadObject, O::DeleteObject]),
-            Offered(&["null"]),
-        ),
-        rule("versioning", Operations::of(&[O::GetBucketVersioning]), Any),
-        rule("versions", NONE, Any),
+        rule("version-id-marker", VERSIONS, Any),
+        rule("versionId", VERSIONED, Given),
+        rule("versioning", Operations::of(&[O::GetBucketVersioning, O::PutBucketVersioning]), Any),
+        rule("versions", VERSIONS, Any),
         rule("website", Operations::of(&[O::GetBucketWebsite]), Any),
     ]
 };
@@ -318,6 +393,17 @@ impl Rule {
     /// Whether `value` is offered for `operation`.
     pub(super) fn check(&self, operation: O, value: &[u8]) -> Result<(), Refusal> {
         let name = self.name;
+        if matches!(self.values, Values::Acl) && !PRIVATE_ACLS.iter().any(|acl| acl.as_bytes() == value) {
+            return Err(Refusal::acl_not_supported(
+                "The bucket does not allow ACLs: use a bucket policy instead, and send private or no ACL.",
+            ));
+        }
+        if matches!(self.values, Values::CustomerKey) {
+            return Err(Refusal::not_implemented(
+                "Keys of the client's own (SSE-C) are not accepted: everything is sealed under the project's key. Leave \
+                 the customer headers out, or encrypt before you send.",
+            ));
+        }
         if !self.operations.contains(operation) {
             let operation = operation.as_str();
             return Err(Refusal::not_implemented(format!("{name} is not offered for {operation}.")));
@@ -334,7 +420,12 @@ impl Rule {
             Values::OneOf(values) if !among(values) => {
                 Err(Refusal::invalid_argument(format!("{name} must be one of {}.", values.join(", "))))
             }
-            Values::Any | Values::Given | Values::Offered(_) | Values::OneOf(_) => Ok(()),
+            Values::Any
+            | Values::Given
+            | Values::Offered(_)
+            | Values::OneOf(_)
+            | Values::Acl
+            | Values::CustomerKey => Ok(()),
         }
     }
 

@@ -3,11 +3,15 @@
 //!
 //! Text about what is inside stays inside: it goes to the log, and the client gets the code and what it can do.
 
+use http::{
+    HeaderMap, HeaderValue,
+    header::{ALLOW, CONTENT_TYPE, LAST_MODIFIED},
+};
 use nuee_base::ErrorKind;
 use nuee_store::Error;
-use s3s::{S3Error, S3ErrorCode};
+use s3s::{S3Error, S3ErrorCode, dto};
 
-use crate::UploadError;
+use crate::{UploadError, handlers::object::timestamp};
 
 /// The answer to a failure of the store.
 pub(crate) fn from_store(error: Error) -> S3Error {
@@ -17,6 +21,12 @@ pub(crate) fn from_store(error: Error) -> S3Error {
         Error::BucketExists { yours: false, .. } => S3ErrorCode::BucketAlreadyExists,
         Error::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty,
         Error::NoSuchKey => S3ErrorCode::NoSuchKey,
+        Error::NoSuchVersion => S3ErrorCode::NoSuchVersion,
+        Error::DeleteMarker { .. } => return from_marker(&error),
+        Error::Locked(_) => S3ErrorCode::AccessDenied,
+        Error::InvalidBucketState(_) => S3ErrorCode::InvalidBucketState,
+        Error::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
+        Error::InvalidTag(_) => S3ErrorCode::InvalidTag,
         Error::SourceChanged => S3ErrorCode::OperationAborted,
         Error::NoSuchUpload => S3ErrorCode::NoSuchUpload,
         Error::InvalidPart(_) => S3ErrorCode::InvalidPart,
@@ -28,12 +38,39 @@ pub(crate) fn from_store(error: Error) -> S3Error {
         Error::BadDigest | Error::BadChecksum(_) => S3ErrorCode::BadDigest,
         Error::IncompleteBody { .. } => S3ErrorCode::IncompleteBody,
         Error::Invalid(_) => S3ErrorCode::InvalidRequest,
-        Error::PreconditionFailed => S3ErrorCode::PreconditionFailed,
+        Error::PreconditionFailed | Error::NotModified => S3ErrorCode::PreconditionFailed,
         Error::Body(_) => return from_body(error),
         Error::Stopping => S3ErrorCode::ServiceUnavailable,
         _ => return from_inside(&error),
     };
     S3Error::with_message(code, error.to_string())
+}
+
+/// What was asked for is a delete marker: nothing is there, or, of one that was asked for by its id, nothing can be read.
+fn from_marker(error: &Error) -> S3Error {
+    let Error::DeleteMarker { version, modified_at, by_id } = error else {
+        return S3Error::new(S3ErrorCode::InternalError);
+    };
+    let code = if *by_id { S3ErrorCode::MethodNotAllowed } else { S3ErrorCode::NoSuchKey };
+    let mut headers = HeaderMap::new();
+    // These take the place of those that an error has by itself.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+    if let Ok(version) = version.parse() {
+        headers.insert("x-amz-version-id", version);
+    }
+    if *by_id {
+        headers.insert(ALLOW, HeaderValue::from_static("DELETE"));
+        let mut date = Vec::new();
+        if timestamp(*modified_at).format(dto::TimestampFormat::HttpDate, &mut date).is_ok()
+            && let Ok(date) = HeaderValue::from_bytes(&date)
+        {
+            headers.insert(LAST_MODIFIED, date);
+        }
+    }
+    let mut answer = S3Error::with_message(code, error.to_string());
+    answer.set_headers(headers);
+    answer
 }
 
 /// A body that could not be read: what its carrier says, if it has a word for it.
@@ -85,6 +122,15 @@ pub(crate) fn from_denial(denied: nuee_access::Denied) -> S3Error {
         reason = ?denied.reason(), "denied"
     );
     S3Error::with_message(S3ErrorCode::AccessDenied, denied.to_string())
+}
+
+/// The answer to who asks for a configuration that a bucket does not have.
+pub(crate) fn absent(code: &'static str, what: &str) -> S3Error {
+    // `s3s` does not know all of the codes.
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InvalidRequest);
+    let mut error = S3Error::with_message(code, format!("the bucket has no {what}"));
+    error.set_status_code(http::StatusCode::NOT_FOUND);
+    error
 }
 
 /// A request that asks for what is not offered.

@@ -112,7 +112,9 @@ impl Handlers {
             S3Error::with_message(S3ErrorCode::InvalidBucketName, error.to_string())
         })?;
         let location = format!("/{name}");
-        self.store.create_bucket(&context, &permit, name, Encryption::Aes256).await.map_err(from_store)?;
+        let object_lock = input.object_lock_enabled_for_bucket == Some(true);
+        let created = self.store.create_bucket(&context, &permit, name, (Encryption::Aes256, object_lock));
+        created.await.map_err(from_store)?;
         Ok(S3Response::new(dto::CreateBucketOutput { location: Some(location) }))
     }
 
@@ -121,7 +123,7 @@ impl Handlers {
         request: S3Request<dto::HeadBucketInput>,
     ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
         let context = self.context(&request)?;
-        let _permitted = self.bucket(&context, &request.input.bucket, Action::GetBucket)?;
+        let _permitted = self.bucket(&context, &request.input.bucket, Action::ListObjects)?;
         let region = Some(crate::REGION.to_owned());
         Ok(S3Response::new(dto::HeadBucketOutput { bucket_region: region, ..Default::default() }))
     }

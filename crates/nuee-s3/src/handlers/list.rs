@@ -16,7 +16,7 @@ use crate::handlers::{
 };
 
 /// The entries that a page may have.
-fn page_size(asked: Option<i32>) -> S3Result<usize> {
+pub(super) fn page_size(asked: Option<i32>) -> S3Result<usize> {
     let size =
         usize::try_from(asked.unwrap_or(1_000)).map_err(|_| invalid_argument("max-keys is not negative"))?;
     Ok(size.min(MAX_PAGE))
@@ -70,7 +70,7 @@ fn object(listed: ListedObject, encoding: Encoding, owner: Option<&dto::Owner>) 
     }
 }
 
-fn common_prefixes(prefixes: Vec<String>, encoding: Encoding) -> Option<Vec<dto::CommonPrefix>> {
+pub(super) fn common_prefixes(prefixes: Vec<String>, encoding: Encoding) -> Option<Vec<dto::CommonPrefix>> {
     let prefixes =
         prefixes.into_iter().map(|prefix| dto::CommonPrefix { prefix: Some(encoding.name(prefix)) });
     Some(prefixes.collect::<Vec<_>>()).filter(|prefixes| !prefixes.is_empty())

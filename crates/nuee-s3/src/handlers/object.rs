@@ -7,8 +7,11 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use nuee_access::Action;
-use nuee_base::Timestamp;
-use nuee_store::{Body, ChecksumAlgorithm, Content, Details, ETag, Encryption, Object, ObjectInfo};
+use nuee_base::{Context, Timestamp};
+use nuee_store::{
+    Body, ChecksumAlgorithm, Conditions, Content, Described, Details, ETag, Encryption, Object, ObjectInfo,
+    VersionTarget,
+};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::{
@@ -16,12 +19,8 @@ use crate::{
     handlers::answer::{from_store, invalid, not_implemented},
     handlers::bucket::{encryption_by_name, encryption_name},
     handlers::checksum::{self, set_object_checksum},
-    handlers::condition::{ReadConditions, write_condition},
-    handlers::{Handlers, key},
+    handlers::{Handlers, condition, lock, tagging},
 };
-
-/// The most keys that one request deletes, as at S3.
-const MAX_DELETIONS: usize = 1_000;
 
 /// How often a copy is begun again because its source was replaced meanwhile.
 const MAX_COPY_ATTEMPTS: usize = 10;
@@ -134,12 +133,12 @@ impl Handlers {
         request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
         let context = self.context(&request)?;
-        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutObject)?;
+        let named = (&*request.input.bucket, &*request.input.key);
+        let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
+        let described = self.described(&context, named, &request.headers)?;
         let body = body(&request, ChecksumAlgorithm::Crc64Nvme)?;
-        let condition = write_condition(&request.headers)?;
-        let details = details(&request.headers)?;
-        let target = (&bucket, key(&request.input.key)?);
-        let put = self.store.put_object(&context, &permit, target, (body, details), condition);
+        let conditions = condition::of_request(&request.headers)?;
+        let put = self.store.put_object(&context, &permit, (&bucket, key), (body, described), conditions);
         let info = put.await.map_err(from_store)?;
         let mut output = dto::PutObjectOutput {
             e_tag: Some(etag(&info)),
@@ -147,7 +146,35 @@ impl Handlers {
             ..Default::default()
         };
         set_object_checksum!(output, info);
+        output.version_id = info.version;
         Ok(S3Response::new(output))
+    }
+
+    /// What a write says of the object beside its content, once it may say so.
+    pub(crate) fn described(
+        &self,
+        context: &Context,
+        named: (&str, &str),
+        headers: &HeaderMap,
+    ) -> S3Result<Described> {
+        let lock = lock::of_new(headers)?;
+        self.permit_lock(context, named, &lock)?;
+        let tags = tagging::of_new(headers)?.unwrap_or_default();
+        if !tags.is_empty() {
+            let _permitted = self.object(context, named, Action::PutObjectTagging)?;
+        }
+        Ok(Described { details: details(headers)?, tags, lock })
+    }
+
+    /// The object that a read is about, once it is permitted to.
+    fn read_target(&self, context: &Context, named: (&str, &str, Option<&str>)) -> S3Result<Object> {
+        let (target, permit) = self.version(context, named, (Action::GetObject, Action::GetObjectVersion))?;
+        let VersionTarget { bucket, key, version } = &target;
+        let found = match version {
+            Some(version) => self.store.object_version(&permit, bucket, (key, version)),
+            None => self.store.object(&permit, bucket, key),
+        };
+        found.map_err(from_store)
     }
 
     pub(crate) async fn get_object(
@@ -155,12 +182,11 @@ impl Handlers {
         request: S3Request<dto::GetObjectInput>,
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
         let context = self.context(&request)?;
-        let conditions = ReadConditions::of_request(&request.headers)?;
+        let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
-        let (bucket, permit) = self.bucket(&context, &input.bucket, Action::GetObject)?;
-        let object = self.store.object(&permit, &bucket, &key(&input.key)?).map_err(from_store)?;
+        let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
         let info = &object.info;
-        conditions.check(&object)?;
+        condition::check_read(&conditions, &object)?;
         let part = range(input.range.as_ref(), info.size)?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let content = self.store.read_object(&object, wanted.clone()).await.map_err(from_store)?;
@@ -168,7 +194,8 @@ impl Handlers {
             body: Some(answer_body(content)),
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
-            ..Described::new(&object).into()
+            tag_count: i32::try_from(object.tags).ok().filter(|count| *count > 0),
+            ..Shown::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
@@ -181,100 +208,50 @@ impl Handlers {
         request: S3Request<dto::HeadObjectInput>,
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
         let context = self.context(&request)?;
-        let conditions = ReadConditions::of_request(&request.headers)?;
+        let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
-        let (bucket, permit) = self.bucket(&context, &input.bucket, Action::GetObject)?;
-        let object = self.store.object(&permit, &bucket, &key(&input.key)?).map_err(from_store)?;
+        let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
         let info = &object.info;
-        conditions.check(&object)?;
+        condition::check_read(&conditions, &object)?;
         let part = range(input.range.as_ref(), info.size)?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let mut output = dto::HeadObjectOutput {
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
-            ..Described::new(&object).into()
+            ..Shown::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
         }
         let status = if part.is_some() { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK };
-        Ok(S3Response::with_status(output, status))
-    }
-
-    pub(crate) async fn delete_object(
-        &self,
-        request: S3Request<dto::DeleteObjectInput>,
-    ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
-        let context = self.context(&request)?;
-        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::DeleteObject)?;
-        let keys = vec![key(&request.input.key)?];
-        self.store.delete_objects(&context, &permit, &bucket, keys).await.map_err(from_store)?;
-        Ok(S3Response::with_status(dto::DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
-    }
-
-    pub(crate) async fn delete_objects(
-        &self,
-        request: S3Request<dto::DeleteObjectsInput>,
-    ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
-        let context = self.context(&request)?;
-        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::DeleteObject)?;
-        let dto::Delete { objects, quiet } = request.input.delete;
-        if objects.is_empty() || objects.len() > MAX_DELETIONS {
-            return Err(S3Error::with_message(
-                S3ErrorCode::MalformedXML,
-                "1 to 1,000 keys are deleted at once",
-            ));
+        let mut response = S3Response::with_status(output, status);
+        if object.tags > 0 {
+            // `s3s` has no field for it here.
+            response.headers.insert("x-amz-tagging-count", object.tags.into());
         }
-        let conditional = |object: &dto::ObjectIdentifier| {
-            object.version_id.is_some()
-                || object.e_tag.is_some()
-                || object.size.is_some()
-                || object.last_modified_time.is_some()
-        };
-        if objects.iter().any(conditional) {
-            return Err(not_implemented("deleting by version or under a condition"));
-        }
-        let (mut keys, mut errors) = (Vec::with_capacity(objects.len()), Vec::new());
-        for object in objects {
-            match key(&object.key) {
-                Ok(key) => keys.push(key),
-                Err(error) => errors.push(dto::Error {
-                    code: Some(error.code().as_str().to_owned()),
-                    key: Some(object.key),
-                    message: error.message().map(str::to_owned),
-                    version_id: None,
-                }),
-            }
-        }
-        let deleted =
-            keys.iter().map(|key| dto::DeletedObject { key: Some(key.to_string()), ..Default::default() });
-        let deleted = deleted.collect::<Vec<_>>();
-        self.store.delete_objects(&context, &permit, &bucket, keys).await.map_err(from_store)?;
-        Ok(S3Response::new(dto::DeleteObjectsOutput {
-            deleted: Some(deleted).filter(|_| quiet != Some(true)),
-            errors: Some(errors).filter(|errors| !errors.is_empty()),
-            request_charged: None,
-        }))
+        Ok(response)
     }
 
     /// The object that a copy reads, once it is permitted to and its conditions hold.
     pub(crate) fn copy_source(
         &self,
-        context: &nuee_base::Context,
+        context: &Context,
         source: &dto::CopySource,
-        conditions: &ReadConditions,
+        conditions: &Conditions,
     ) -> S3Result<Object> {
-        let dto::CopySource::Bucket { bucket, key: source_key, version_id } = source else {
+        let dto::CopySource::Bucket { bucket, key, version_id } = source else {
             return Err(not_implemented("a copy from an access point"));
         };
-        // An object that was never versioned has the version `null`.
-        if version_id.as_deref().is_some_and(|version| version != "null") {
-            return Err(not_implemented("a copy of a version"));
-        }
-        let (bucket, permit) = self.bucket(context, bucket, Action::GetObject)?;
-        let object = self.store.object(&permit, &bucket, &key(source_key)?).map_err(from_store)?;
+        let object = match self.read_target(context, (bucket, key, version_id.as_deref())) {
+            Err(error) if *error.code() == S3ErrorCode::MethodNotAllowed => {
+                let message = "The source of a copy request may not specifically refer to a delete marker by version id.";
+                return Err(invalid(message));
+            }
+            found => found?,
+        };
         // For a copy, a source that was not modified is a condition that does not hold.
-        conditions.check(&object).map_err(|_| S3Error::new(S3ErrorCode::PreconditionFailed))?;
+        condition::check_read(conditions, &object)
+            .map_err(|_| S3Error::new(S3ErrorCode::PreconditionFailed))?;
         Ok(object)
     }
 
@@ -283,10 +260,12 @@ impl Handlers {
         request: S3Request<dto::CopyObjectInput>,
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
         let context = self.context(&request)?;
-        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutObject)?;
-        let details = details(&request.headers)?;
+        let named = (&*request.input.bucket, &*request.input.key);
+        let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
+        let described = self.described(&context, named, &request.headers)?;
         let encryption_asked = asked_encryption(&request.headers)?;
-        let conditions = ReadConditions::of_source(&request.headers)?;
+        let of_source = condition::of_source(&request.headers)?;
+        let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
         let replace = match input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str) {
             None | Some(dto::MetadataDirective::COPY) => false,
@@ -295,30 +274,42 @@ impl Handlers {
                 return Err(invalid(format!("{other:?} is not a metadata directive: COPY and REPLACE are")));
             }
         };
+        let replace_tags = match input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str) {
+            None | Some(dto::TaggingDirective::COPY) => false,
+            Some(dto::TaggingDirective::REPLACE) => true,
+            Some(other) => {
+                return Err(invalid(format!("{other:?} is not a tagging directive: COPY and REPLACE are")));
+            }
+        };
         let checksum =
             input.checksum_algorithm.as_ref().map(|name| checksum::by_name(name.as_str())).transpose()?;
         let itself = matches!(&input.copy_source, dto::CopySource::Bucket { bucket, key, .. }
             if **bucket == *input.bucket && **key == *input.key);
-        if itself && !replace && checksum.is_none() && encryption_asked.is_none() {
+        // An older version becomes the latest again by such a copy.
+        let of_version = matches!(&input.copy_source, dto::CopySource::Bucket { version_id: Some(_), .. });
+        let changes = replace || replace_tags || checksum.is_some() || encryption_asked.is_some();
+        if itself && !of_version && !changes {
             return Err(invalid(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
                  object's metadata, storage class, website redirect location or encryption attributes.",
             ));
         }
         let options = nuee_store::CopyOptions {
-            details: replace.then_some(details),
+            details: replace.then_some(described.details),
+            tags: replace_tags.then_some(described.tags),
+            lock: described.lock,
+            conditions,
             checksum,
             encryption: encryption_asked,
         };
-        let key = key(&input.key)?;
         let mut attempts = 0;
-        let info = loop {
-            let source = self.copy_source(&context, &input.copy_source, &conditions)?;
+        let (info, source_version) = loop {
+            let source = self.copy_source(&context, &input.copy_source, &of_source)?;
             let target = (&bucket, key.clone());
             match self.store.copy_object(&context, (&permit, &source), target, options.clone()).await {
                 // The conditions may not hold for what is there now: all is asked again.
                 Err(nuee_store::Error::SourceChanged) if attempts < MAX_COPY_ATTEMPTS => attempts += 1,
-                copied => break copied.map_err(from_store)?,
+                copied => break (copied.map_err(from_store)?, source.info.version),
             }
         };
         let mut result = dto::CopyObjectResult {
@@ -329,7 +320,9 @@ impl Handlers {
         set_object_checksum!(result, info);
         Ok(S3Response::new(dto::CopyObjectOutput {
             copy_object_result: Some(result),
+            copy_source_version_id: source_version,
             server_side_encryption: Some(encryption(info.etag)),
+            version_id: info.version,
             ..Default::default()
         }))
     }
@@ -351,35 +344,39 @@ pub(crate) fn body<T>(request: &S3Request<T>, otherwise: ChecksumAlgorithm) -> S
 }
 
 /// What answers say of an object.
-struct Described<'a> {
+struct Shown<'a> {
     e_tag: dto::ETag,
     last_modified: dto::Timestamp,
     encryption: Option<dto::ServerSideEncryption>,
     details: &'a Details,
+    version_id: Option<String>,
+    lock: lock::Shown,
 }
 
-impl<'a> Described<'a> {
+impl<'a> Shown<'a> {
     fn new(object: &'a Object) -> Self {
         Self {
             e_tag: etag(&object.info),
             last_modified: timestamp(object.info.modified_at),
             encryption: Some(encryption(object.info.etag)),
             details: &object.details,
+            version_id: object.info.version.clone(),
+            lock: lock::Shown::from(&object.info.lock),
         }
     }
 }
 
 macro_rules! described {
     ($output:ty) => {
-        impl From<Described<'_>> for $output {
-            fn from(described: Described<'_>) -> Self {
-                let details = described.details;
+        impl From<Shown<'_>> for $output {
+            fn from(shown: Shown<'_>) -> Self {
+                let details = shown.details;
                 let octets = || "binary/octet-stream".to_owned();
                 Self {
                     accept_ranges: Some("bytes".to_owned()),
-                    e_tag: Some(described.e_tag),
-                    last_modified: Some(described.last_modified),
-                    server_side_encryption: described.encryption,
+                    e_tag: Some(shown.e_tag),
+                    last_modified: Some(shown.last_modified),
+                    server_side_encryption: shown.encryption,
                     content_type: Some(details.content_type.clone().unwrap_or_else(octets)),
                     cache_control: details.cache_control.clone(),
                     content_disposition: details.content_disposition.clone(),
@@ -387,6 +384,10 @@ macro_rules! described {
                     content_language: details.content_language.clone(),
                     expires: expires(details),
                     metadata: metadata(details),
+                    version_id: shown.version_id,
+                    object_lock_mode: shown.lock.mode,
+                    object_lock_retain_until_date: shown.lock.until,
+                    object_lock_legal_hold_status: shown.lock.legal_hold,
                     ..Default::default()
                 }
             }

@@ -12,9 +12,8 @@ use crate::handlers::{
     answer::{from_store, invalid, invalid_argument},
     bucket::encryption_name,
     checksum::{self, set_checksum, set_object_checksum},
-    condition::{ReadConditions, write_condition},
-    key,
-    object::{asked_encryption, body, details, encryption, etag, timestamp},
+    condition,
+    object::{asked_encryption, body, encryption, etag, timestamp},
 };
 
 /// The most parts of one page, as at S3.
@@ -51,9 +50,9 @@ impl Handlers {
         (bucket, object, upload): (&str, &str, &str),
         action: Action,
     ) -> S3Result<(UploadTarget, Permit)> {
-        let (bucket, permit) = self.bucket(context, bucket, action)?;
+        let (bucket, key, permit) = self.object(context, (bucket, object), action)?;
         let id = upload.parse().map_err(|_| from_store(nuee_store::Error::NoSuchUpload))?;
-        Ok((UploadTarget { bucket, key: key(object)?, id }, permit))
+        Ok((UploadTarget { bucket, key, id }, permit))
     }
 
     pub(crate) async fn create_multipart_upload(
@@ -61,7 +60,9 @@ impl Handlers {
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
         let context = self.context(&request)?;
-        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutObject)?;
+        let named = (&*request.input.bucket, &*request.input.key);
+        let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
+        let described = self.described(&context, named, &request.headers)?;
         let input = request.input;
         let told =
             input.checksum_algorithm.as_ref().map(|name| checksum::by_name(name.as_str())).transpose()?;
@@ -75,10 +76,8 @@ impl Handlers {
             .map(|algorithm| Ok::<_, S3Error>((algorithm, checksum::kind(algorithm, kind)?)))
             .transpose()?;
         let asked = asked_encryption(&request.headers)?;
-        let options =
-            UploadOptions { details: details(&request.headers)?, checksum: told, encryption: asked };
-        let target = (&bucket, key(&input.key)?);
-        let created = self.store.create_upload(&context, &permit, target, options);
+        let options = UploadOptions { described, checksum: told, encryption: asked };
+        let created = self.store.create_upload(&context, &permit, (&bucket, key), options);
         let id = created.await.map_err(from_store)?;
         Ok(S3Response::new(dto::CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
@@ -132,7 +131,7 @@ impl Handlers {
         let named = (&*input.bucket, &*input.key, &*input.upload_id);
         let (target, permit) = self.upload(&context, named, Action::PutObject)?;
         let number = part_number(input.part_number)?;
-        let conditions = ReadConditions::of_source(&request.headers)?;
+        let conditions = condition::of_source(&request.headers)?;
         let source = self.copy_source(&context, &input.copy_source, &conditions)?;
         let range = match &input.copy_source_range {
             Some(range) => copy_range(range, source.info.size)?,
@@ -148,6 +147,7 @@ impl Handlers {
         set_checksum!(result, part.checksum.algorithm, checksum::text(&part.checksum));
         Ok(S3Response::new(dto::UploadPartCopyOutput {
             copy_part_result: Some(result),
+            copy_source_version_id: source.info.version.clone(),
             server_side_encryption: Some(encryption(part.etag)),
             ..Default::default()
         }))
@@ -238,7 +238,7 @@ impl Handlers {
                 .map(u64::try_from)
                 .transpose()
                 .map_err(|_| invalid("x-amz-mp-object-size is negative"))?,
-            condition: write_condition(&request.headers)?,
+            conditions: condition::of_request(&request.headers)?,
         };
         let completed = self.store.complete_upload(&context, &permit, &target, completion);
         let info = completed.await.map_err(from_store)?;
@@ -248,6 +248,7 @@ impl Handlers {
             key: Some(input.key),
             e_tag: Some(etag(&info)),
             server_side_encryption: Some(encryption(info.etag)),
+            version_id: info.version.clone(),
             ..Default::default()
         };
         set_object_checksum!(output, info);

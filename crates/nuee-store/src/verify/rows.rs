@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use nuee_base::{BlobId, Timestamp, UploadId};
-use nuee_metadata::{BucketRow, Snapshot, Usage, VersionRow};
+use nuee_journal::States;
+use nuee_metadata::{BucketRow, HistoryRow, Snapshot, Usage, VersionRow};
 
 use super::{
     BATCH, VerifyReport,
@@ -12,6 +13,7 @@ use super::{
 use crate::{
     Bucket, Error, Store,
     record::{BlobRecord, Content as Stored, Version},
+    setting,
 };
 
 /// A blob that rows reference, and its plain size in bytes.
@@ -22,6 +24,8 @@ pub(super) type Referenced = (BlobId, u64);
 pub(super) struct Seen {
     pub(super) buckets: HashMap<i64, Bucket>,
     pub(super) uploads: OpenUploads,
+    /// What buckets are set to: fingerprints.
+    pub(super) settings: States,
     blobs: Vec<Referenced>,
     usage: HashMap<i64, Usage>,
     /// How many versions reference what is shared.
@@ -38,7 +42,7 @@ impl Store {
             self.verify_buckets(snapshot, report, &mut seen)?;
             self.verify_versions(snapshot, report, &mut seen)?;
             compare_usage(snapshot, report, &seen)?;
-            journal::compare(snapshot, report, &seen)?;
+            journal::compare(self, snapshot, report, &seen)?;
             for (id, extra) in shares {
                 let found = seen.references.get(&id).copied().unwrap_or(0);
                 if found != extra + 1 {
@@ -75,6 +79,8 @@ impl Store {
                 match self.open_bucket(row) {
                     Ok(bucket) => {
                         self.verify_uploads(snapshot, &bucket, report, seen)?;
+                        self.verify_settings(snapshot, &bucket, report, seen)?;
+                        self.verify_history(snapshot, &bucket, report)?;
                         seen.buckets.insert(row.number, bucket);
                     }
                     Err(error) => report.add(bucket_name(row), error),
@@ -96,8 +102,11 @@ impl Store {
             let Some(last) = uploads.last() else { return Ok(()) };
             (key, id) = (last.key.as_bytes().to_vec(), last.id.to_bytes());
             for row in &uploads {
-                let opened = self.open_upload(bucket, row);
-                if let Err(error) = opened.and_then(|upload| self.open_details(bucket, &upload.details)) {
+                let opened = self.open_upload(bucket, row).and_then(|upload| {
+                    self.open_details(bucket, &upload.details)?;
+                    self.open_tags(bucket, &upload.tags)
+                });
+                if let Err(error) = opened {
                     report.add(format!("upload {}", row.id), error);
                 }
                 self.reference_parts(snapshot, bucket, row.id, report, seen)?;
@@ -182,7 +191,8 @@ impl Store {
                 }
             }
         }
-        self.open_details(&bucket, &version.details).map(drop)
+        self.open_details(&bucket, &version.details)?;
+        self.open_tags(&bucket, &version.tags).map(drop)
     }
 }
 
@@ -195,13 +205,90 @@ impl Store {
         row: &VersionRow,
         version: &Version,
     ) -> Result<(), Error> {
-        let Some((id, record, mac)) = snapshot.latest(row.bucket, &row.key)? else { return Ok(()) };
-        if id != row.id
-            || self.open_listed(bucket, (id, row.key.as_str()), &record, &mac)? == version.listed()
-        {
+        let place = (row.id, row.key.as_str());
+        let shown = match snapshot.latest(row.bucket, &row.key)?.filter(|latest| latest.0 == row.id) {
+            Some((_, record, mac)) => self.open_listed(bucket, place, &record, &mac)?,
+            None => match snapshot.history(row.bucket, &row.key, row.id)? {
+                Some(history) => self.open_history(bucket, place, &history.record, &history.mac)?,
+                None => return Ok(()),
+            },
+        };
+        if shown == version.listed() {
             return Ok(());
         }
         Err(Error::damaged("its row in listings", "it shows something else"))
+    }
+
+    /// The rows of a bucket's history: each is older than what its key names, and the newest of a key that names nothing
+    /// is a delete marker.
+    fn verify_history(
+        &self,
+        snapshot: &Snapshot<'_>,
+        bucket: &Bucket,
+        report: &mut VerifyReport,
+    ) -> Result<(), Error> {
+        let mut after = (Vec::new(), i64::MAX);
+        let mut latest = None;
+        loop {
+            let rows = snapshot.history_after(bucket.number, (&after.0, after.1), BATCH)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            let next = (last.key.as_bytes().to_vec(), last.version);
+            for row in &rows {
+                let is_newest = row.key.as_bytes() != after.0;
+                if is_newest {
+                    after.0 = row.key.as_bytes().to_vec();
+                    latest = snapshot.latest(bucket.number, &row.key)?.map(|latest| latest.0);
+                }
+                if let Err(error) = self.verify_history_row(snapshot, bucket, row, (latest, is_newest)) {
+                    report.add(
+                        format!("version {} in the history of bucket {}", row.version, bucket.name),
+                        error,
+                    );
+                }
+            }
+            after = next;
+        }
+    }
+
+    fn verify_history_row(
+        &self,
+        snapshot: &Snapshot<'_>,
+        bucket: &Bucket,
+        row: &HistoryRow,
+        (latest, is_newest): (Option<i64>, bool),
+    ) -> Result<(), Error> {
+        let listed = self.open_history(bucket, (row.version, row.key.as_str()), &row.record, &row.mac)?;
+        let misplaced = |detail| Err(Error::damaged("its row", detail));
+        if (row.is_null, row.is_marker) != (listed.is_null, listed.object.is_none()) {
+            return misplaced("its columns do not say what its record says");
+        }
+        if latest.is_some_and(|latest| latest <= row.version) {
+            return misplaced("it is newer than the version that its key names");
+        }
+        if latest.is_none() && is_newest && !row.is_marker {
+            return misplaced("its key names nothing, and it is no delete marker");
+        }
+        if !row.is_marker && snapshot.version(row.version)?.is_none() {
+            return misplaced("its version does not exist");
+        }
+        Ok(())
+    }
+
+    fn verify_settings(
+        &self,
+        snapshot: &Snapshot<'_>,
+        bucket: &Bucket,
+        report: &mut VerifyReport,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
+        for row in snapshot.bucket_settings(bucket.number)? {
+            let what = setting::on(&bucket.on(), &row.name);
+            match self.open_setting(bucket, &row) {
+                Ok((_, plain)) => drop(seen.settings.insert(what, self.fingerprint(bucket, &plain)?)),
+                Err(error) => report.add(what, error),
+            }
+        }
+        Ok(())
     }
 }
 

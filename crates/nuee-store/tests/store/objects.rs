@@ -2,7 +2,7 @@
 
 use nuee_access::Action;
 use nuee_store::{
-    Checksum, ChecksumAlgorithm, Details, ETag, Error, ExpectedChecksum, Hasher, WriteCondition,
+    Checksum, ChecksumAlgorithm, Conditions, Described, Details, ETag, Error, ExpectedChecksum, Hasher, Tags,
 };
 
 use crate::platform::{Platform, body, content, key};
@@ -117,8 +117,8 @@ async fn details_come_back_and_too_many_are_refused() {
     let (owner, permit) =
         (platform.owner(&platform.home), platform.permit(&platform.home, Action::PutObject));
     let put = |details| {
-        let written = (body(&content(10, 1), 10), details);
-        platform.store.put_object(&owner, &permit, (&platform.home, key("d")), written, WriteCondition::None)
+        let written = (body(&content(10, 1), 10), Described { details, ..Described::default() });
+        platform.store.put_object(&owner, &permit, (&platform.home, key("d")), written, Conditions::default())
     };
     put(details.clone()).await.unwrap();
     let read = platform.permit(&platform.home, Action::GetObject);
@@ -127,21 +127,29 @@ async fn details_come_back_and_too_many_are_refused() {
     assert!(matches!(put(too_many).await, Err(Error::TooLarge { .. })));
 }
 
+fn absent() -> Conditions {
+    Conditions { differs: Some(Tags::Any), ..Conditions::default() }
+}
+
+fn matches(etag: ETag) -> Conditions {
+    Conditions { matches: Some(Tags::These(vec![etag.to_string()])), ..Conditions::default() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_under_a_condition_is_made_only_if_it_holds() {
     let platform = Platform::new().await;
     let (owner, permit) =
         (platform.owner(&platform.home), platform.permit(&platform.home, Action::PutObject));
     let put = |condition| {
-        let written = (body(&content(10, 1), 10), Details::default());
+        let written = (body(&content(10, 1), 10), Described::default());
         platform.store.put_object(&owner, &permit, (&platform.home, key("c")), written, condition)
     };
-    let stranger = WriteCondition::Matches(ETag::Md5([0; 16]).to_string());
+    let stranger = matches(ETag::Md5([0; 16]));
     assert!(matches!(put(stranger.clone()).await, Err(Error::NoSuchKey)));
-    let info = put(WriteCondition::Absent).await.unwrap();
-    assert!(matches!(put(WriteCondition::Absent).await, Err(Error::PreconditionFailed)));
+    let info = put(absent()).await.unwrap();
+    assert!(matches!(put(absent()).await, Err(Error::PreconditionFailed)));
     assert!(matches!(put(stranger).await, Err(Error::PreconditionFailed)));
-    put(WriteCondition::Matches(info.etag.to_string())).await.unwrap();
+    put(matches(info.etag)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,14 +158,8 @@ async fn of_many_concurrent_first_writes_one_wins() {
     let (owner, permit) =
         (platform.owner(&platform.home), platform.permit(&platform.home, Action::PutObject));
     let writes = (0..20).map(|n| {
-        let written = (body(&content(500, n), 100), Details::default());
-        platform.store.put_object(
-            &owner,
-            &permit,
-            (&platform.home, key("race")),
-            written,
-            WriteCondition::Absent,
-        )
+        let written = (body(&content(500, n), 100), Described::default());
+        platform.store.put_object(&owner, &permit, (&platform.home, key("race")), written, absent())
     });
     let won = futures_util::future::join_all(writes).await.into_iter().flatten().count();
     assert_eq!(won, 1);

@@ -10,8 +10,8 @@ use nuee_keys::{DirectoryCustody, KeyRing};
 use nuee_metadata::Metadata;
 use nuee_sites::DirectorySite;
 use nuee_store::{
-    Body, Bucket, ChecksumAlgorithm, CompletedPart, Completion, CopyOptions, Details, Encryption, Error,
-    ExpectedChecksum, ObjectInfo, Options, Store, UploadOptions, UploadTarget, WriteCondition,
+    Body, Bucket, ChecksumAlgorithm, CompletedPart, Completion, Conditions, CopyOptions, Deletion, Described,
+    Details, Encryption, Error, ExpectedChecksum, ObjectInfo, Options, Store, UploadOptions, UploadTarget,
 };
 use nuee_tenancy::{Project, Tenancy};
 use tempfile::TempDir;
@@ -120,9 +120,9 @@ impl Platform {
         body: Body,
     ) -> Result<ObjectInfo, Error> {
         let permit = self.permit(bucket, Action::PutObject);
-        let written = (body, Details::default());
+        let written = (body, Described::default());
         self.store
-            .put_object(&self.owner(bucket), &permit, (bucket, key(name)), written, WriteCondition::None)
+            .put_object(&self.owner(bucket), &permit, (bucket, key(name)), written, Conditions::default())
             .await
     }
 
@@ -146,9 +146,20 @@ impl Platform {
     }
 
     pub(crate) async fn delete(&self, bucket: &Arc<Bucket>, names: &[&str]) -> Vec<bool> {
-        let permit = self.permit(bucket, Action::DeleteObject);
-        let keys = names.iter().map(|name| key(name)).collect();
-        self.store.delete_objects(&self.owner(bucket), &permit, bucket, keys).await.unwrap()
+        let deletions = names.iter().map(|name| self.deletion(bucket, name, None)).collect();
+        let done = self.store.delete_objects(&self.owner(bucket), bucket, deletions).await.unwrap();
+        done.into_iter().map(|deleted| deleted.unwrap().existed).collect()
+    }
+
+    pub(crate) fn deletion(&self, bucket: &Bucket, name: &str, version: Option<&str>) -> Deletion {
+        let action = if version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
+        Deletion {
+            permit: self.permit(bucket, action),
+            key: key(name),
+            version: version.map(str::to_owned),
+            conditions: Conditions::default(),
+            bypass: None,
+        }
     }
 
     pub(crate) async fn copy(&self, from: &Arc<Bucket>, name: &str, to: &Arc<Bucket>, copy: &str) {
@@ -180,7 +191,8 @@ impl Platform {
     async fn create_upload(&self, bucket: &Arc<Bucket>, name: &str) -> UploadTarget {
         let (owner, permit) = (self.owner(bucket), self.permit(bucket, Action::PutObject));
         let details = Details { content_type: Some("text/plain".into()), ..Details::default() };
-        let options = UploadOptions { details, ..UploadOptions::default() };
+        let described = Described { details, ..Described::default() };
+        let options = UploadOptions { described, ..UploadOptions::default() };
         let created = self.store.create_upload(&owner, &permit, (bucket, key(name)), options);
         UploadTarget { bucket: Arc::clone(bucket), key: key(name), id: created.await.unwrap() }
     }
@@ -241,7 +253,17 @@ impl Platform {
         let connection = rusqlite::Connection::open(self.database()).unwrap();
         connection.busy_timeout(Duration::from_secs(10)).unwrap();
         connection.execute("ATTACH ?1 AS kept", (copy.to_str().unwrap(),)).unwrap();
-        for table in ["uploads", "parts", "buckets", "shares", "usage", "garbage", "latest"] {
+        for table in [
+            "uploads",
+            "parts",
+            "buckets",
+            "shares",
+            "usage",
+            "garbage",
+            "latest",
+            "history",
+            "bucket_settings",
+        ] {
             let sql = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept.{table};");
             connection.execute_batch(&sql).unwrap();
         }
@@ -310,5 +332,5 @@ async fn bucket(
     let owner = owner(environment, project.organisation, project.id);
     let permit = decider.decide(&owner, Action::CreateBucket, project.resource()).unwrap();
     let name = format!("bucket-{}", project.id.to_string().to_lowercase()).parse().unwrap();
-    Arc::new(store.create_bucket(&owner, &permit, name, Encryption::Aes256).await.unwrap())
+    Arc::new(store.create_bucket(&owner, &permit, name, (Encryption::Aes256, false)).await.unwrap())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use nuee_access::Action;
-use nuee_store::{Details, WriteCondition};
+use nuee_store::{Conditions, Described};
 
 use crate::platform::{Platform, body, content, key, stalled};
 
@@ -41,9 +41,9 @@ async fn a_large_write_that_its_client_gave_up_leaves_nothing() {
     let platform = Platform::new().await;
     let (owner, permit) =
         (platform.owner(&platform.home), platform.permit(&platform.home, Action::PutObject));
-    let written = (stalled(content(3 << 20, 1), 5 << 20), Details::default());
+    let written = (stalled(content(3 << 20, 1), 5 << 20), Described::default());
     let target = (&platform.home, key("never"));
-    let put = platform.store.put_object(&owner, &permit, target, written, WriteCondition::None);
+    let put = platform.store.put_object(&owner, &permit, target, written, Conditions::default());
     // The body never goes on: the client waits a little, and gives up.
     tokio::time::timeout(Duration::from_millis(300), put).await.unwrap_err();
     let end = nuee_base::Timestamp::from_micros(i64::MAX);
@@ -98,9 +98,15 @@ async fn a_write_that_its_condition_refuses_leaves_nothing() {
     for size in [5_000, 2 << 20] {
         // They begin while the key is free, and are refused when they are committed.
         let puts = (0..8).map(|n| {
-            let written = (body(&content(size, n), 100_000), Details::default());
+            let written = (body(&content(size, n), 100_000), Described::default());
             let target = (&platform.home, key(&format!("race-{size}")));
-            platform.store.put_object(&owner, &permit, target, written, WriteCondition::Absent)
+            platform.store.put_object(
+                &owner,
+                &permit,
+                target,
+                written,
+                Conditions { differs: Some(nuee_store::Tags::Any), ..Conditions::default() },
+            )
         });
         let done = futures_util::future::join_all(puts).await;
         assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use nuee_access::{Action, Resource};
-use nuee_store::Details;
+use nuee_store::{Described, Details};
 
 use crate::platform::{Platform, body, content, key};
 
@@ -28,10 +28,10 @@ async fn rotation_rewraps_rows_and_leaves_blobs_alone() {
         (platform.owner(&platform.home), platform.permit(&platform.home, Action::PutObject));
     for n in 0..300 {
         let details = Details { metadata: vec![("n".into(), n.to_string())], ..Details::default() };
-        let written = (body(&content(100, n), 100), details);
+        let written = (body(&content(100, n), 100), Described { details, ..Described::default() });
         let target = (&platform.home, key(&n.to_string()));
         let put =
-            platform.store.put_object(&owner, &permit, target, written, nuee_store::WriteCondition::None);
+            platform.store.put_object(&owner, &permit, target, written, nuee_store::Conditions::default());
         put.await.unwrap();
     }
     platform.put(&platform.home, "large", &content(3 << 20, 1)).await;

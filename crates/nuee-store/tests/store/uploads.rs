@@ -15,7 +15,11 @@ use crate::platform::{Platform, body, content, key};
 async fn begin(platform: &Platform, checksum: Option<(ChecksumAlgorithm, ChecksumType)>) -> UploadTarget {
     let (bucket, permit) = (&platform.home, platform.permit(&platform.home, Action::PutObject));
     let details = Details { content_type: Some("video/mp4".into()), ..Details::default() };
-    let options = UploadOptions { details, checksum, encryption: None };
+    let options = UploadOptions {
+        described: nuee_store::Described { details, ..Default::default() },
+        checksum,
+        encryption: None,
+    };
     let target = (bucket, key("film"));
     let id = platform.store.create_upload(&platform.owner(bucket), &permit, target, options).await.unwrap();
     UploadTarget { bucket: Arc::clone(bucket), key: key("film"), id }
