@@ -31,11 +31,14 @@ impl Handlers {
             dto::ObjectAttributes::OBJECT_SIZE,
             dto::ObjectAttributes::STORAGE_CLASS,
         ];
-        if let Some(other) = input.object_attributes.iter().find(|name| !known.contains(&name.as_str())) {
-            let (other, known) = (other.as_str(), known.join(", "));
+        // `s3s` takes the whole header for one name.
+        let names = input.object_attributes.iter().flat_map(|names| names.as_str().split(','));
+        let names: Vec<_> = names.map(str::trim).collect();
+        if let Some(other) = names.iter().find(|name| !known.contains(name)) {
+            let known = known.join(", ");
             return Err(invalid_argument(format!("{other:?} is no attribute of objects: {known} are")));
         }
-        let asked = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+        let asked = |name: &str| names.contains(&name);
         let info = self.store.object_info(&permit, &target).map_err(from_store)?;
         let mut output = dto::GetObjectAttributesOutput {
             last_modified: Some(timestamp(info.modified_at)),

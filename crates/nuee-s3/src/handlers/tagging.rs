@@ -102,8 +102,7 @@ impl Handlers {
         let tags = from_document(request.input.tagging, TagSet::MAX_OF_BUCKET)?;
         let put = self.store.put_setting(&context, (&permit, action), &bucket, Setting::Tags(tags));
         put.await.map_err(from_store)?;
-        let output = dto::PutBucketTaggingOutput {};
-        Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+        Ok(S3Response::new(dto::PutBucketTaggingOutput {}))
     }
 
     pub(crate) async fn delete_bucket_tagging(

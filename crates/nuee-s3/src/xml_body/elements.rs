@@ -10,7 +10,7 @@ use crate::{Operation, Refusal};
 /// The deepest that elements stand in each other.
 const MAX_DEPTH: usize = 16;
 
-/// The names that are offered. `None`: the document is not XML.
+/// The names that are offered, first that of the document itself. `None`: the document is not XML.
 fn offered(operation: Operation) -> Option<&'static [&'static str]> {
     use Operation as O;
     Some(match operation {
@@ -74,7 +74,7 @@ pub(super) fn check(operation: Operation, document: &[u8]) -> Result<(), Refusal
     let Some(offered) = offered(operation).filter(|_| !document.is_empty()) else { return Ok(()) };
     let malformed = || Refusal::malformed_xml("The document is not well-formed XML.");
     let mut reader = Reader::from_reader(document);
-    let mut depth = 0_usize;
+    let (mut depth, mut is_root) = (0_usize, true);
     loop {
         let element = match reader.read_event().map_err(|_| malformed())? {
             Event::Start(element) => {
@@ -94,6 +94,11 @@ pub(super) fn check(operation: Operation, document: &[u8]) -> Result<(), Refusal
             return Err(Refusal::malformed_xml("The elements of the document stand too deep in each other."));
         }
         let name = element.local_name();
+        // The first name is that of the document.
+        if is_root && offered[0].as_bytes() != name.as_ref() {
+            return Err(Refusal::malformed_xml(format!("The document is expected to be a {}.", offered[0])));
+        }
+        is_root = false;
         if !offered.iter().any(|known| known.as_bytes() == name.as_ref()) {
             let name = String::from_utf8_lossy(name.as_ref()).chars().take(64).collect::<String>();
             let operation = operation.as_str();
@@ -121,11 +126,12 @@ mod tests {
             code(&document("<!-- a word --><x:Status xmlns:x='y'>Enabled</x:Status><MfaDelete/>")),
             None
         );
+        assert_eq!(code("<Nothing/>"), Some("MalformedXML"));
         assert_eq!(code(&document("<Future>1</Future>")), Some("NotImplemented"));
         assert_eq!(code(&document("<Future/>")), Some("NotImplemented"));
         assert_eq!(code(&document("<Status>Enabled")), Some("MalformedXML"));
         assert_eq!(code("<VersioningConfiguration>"), Some("MalformedXML"));
-        assert_eq!(code(&"<Status>".repeat(20)), Some("MalformedXML"));
+        assert_eq!(code(&"<VersioningConfiguration>".repeat(20)), Some("MalformedXML"));
         assert_eq!(code(""), None);
     }
 }

@@ -143,7 +143,7 @@ async fn chunks_of_nobody_stored_with_their_framing() {
 #[tokio::test]
 async fn headers_that_would_be_ignored_in_a_presigned_query() {
     let draft = owner().presign(put(b"x").query("X-Amz-Acl", "public-read"));
-    let (_, answer) = compare(&draft, "NotImplemented").await;
+    let (_, answer) = compare(&draft, "AccessControlListNotSupported").await;
     assert!(answer.status.is_success(), "{answer:?}");
 }
 

@@ -50,23 +50,54 @@ GetBucketPolicy                    no      y y y y y  - -  k k s -  t t  - y  40
 GetBucketPolicyStatus              no      y y y y y  - -  k k s -  t t  - y  404 NoSuchBucketPolicy
 GetBucketReplication               no      y y y y y  - -  k k s -  t t  - y  404 ReplicationConfigurationNotFoundError
 GetBucketRequestPayment            no      y y y y y  - -  k k s -  t t  - y  200
-GetBucketTagging                   no      y y y y y  - -  k k s -  t t  - y  404 NoSuchTagSet
+GetBucketTagging                   no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketVersioning                no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketWebsite                   no      y y y y y  - -  k k s -  t t  - y  404 NoSuchWebsiteConfiguration
 GetObjectLockConfiguration         no      y y y y y  - -  k k s -  t t  - y  404 ObjectLockConfigurationNotFoundError
 GetPublicAccessBlock               no      y y y y y  - -  k k s -  t t  - y  404 NoSuchPublicAccessBlockConfiguration
+ListObjectVersions                 no      y y y y y  - -  k k s -  t t  - y  200
+PutBucketVersioning                yes     y y - - -  - -  k k s -  t t  - y  200
+PutObjectLockConfiguration         yes     y y - - -  - -  k k s -  t t  - y  200
+PutObjectLockConfiguration:none    no      y y - - -  - -  k k s -  t t  - y  409 InvalidBucketState
+PutBucketTagging                   yes     y y - - -  - -  k k s -  t t  - y  200
+DeleteBucketTagging                yes     y y - - -  - -  k k s -  t t  - y  204
+PutBucketAcl                       no      y y - - -  - -  k k s -  t t  - y  200
+PutBucketAcl:public                no      y y - - -  - -  k k s -  t t  - y  400 AccessControlListNotSupported
+PutBucketOwnershipControls         no      y y - - -  - -  k k s -  t t  - y  200
 GetObject                          no      y y y y -  - -  k k s -  t t  - y  200
 GetObject:absent                   no      y y y y -  - -  k k s -  t t  - y  404 NoSuchKey
 HeadObject                         no      y y y y -  - -  k k s -  t t  - y  200
 HeadObject:absent                  no      y y y y -  - -  k k s -  t t  - y  404
 GetObjectAcl                       no      y y y y -  - -  k k s -  t t  - y  200
 GetObjectTagging                   no      y y y y -  - -  k k s -  t t  - y  200
+GetObject:version                  no      y y y y -  - -  k k s -  t t  - y  200
+HeadObject:version                 no      y y y y -  - -  k k s -  t t  - y  200
+GetObjectAttributes                no      y y y y -  - -  k k s -  t t  - y  200
+GetObjectTagging:version           no      y y y y -  - -  k k s -  t t  - y  200
+PutObjectTagging                   yes     y y y - -  - -  k k s -  t t  - y  200
+PutObjectTagging:version           yes     y y y - -  - -  k k s -  t t  - y  200
+DeleteObjectTagging                yes     y y y - -  - -  k k s -  t t  - y  204
+PutObjectAcl                       no      y y y - -  - -  k k s -  t t  - y  200
+GetObjectRetention                 no      y y y y y  - -  k k s -  t t  - y  200
+GetObjectLegalHold                 no      y y y y y  - -  k k s -  t t  - y  200
+PutObjectRetention                 yes     y y y - -  - -  k k s -  t t  - y  200
+PutObjectRetention:shorter         no      y y y - -  - -  k k s -  t t  - y  403 AccessDenied
+PutObjectRetention:bypass          yes     y - - - -  - -  k k s -  t t  - y  200
+PutObjectLegalHold                 yes     y y - - -  - -  k k s -  t t  - y  200
+PutObject:retained                 yes     y y y - -  - -  k k s -  t t  - y  200
+PutObject:held                     yes     y y - - -  - -  k k s -  t t  - y  200
+PutObject:tagged                   yes     y y y - -  - -  k k s -  t t  - y  200
 PutObject                          yes     y y y - -  - -  k k s -  t t  - y  200
 PutObject:replace                  yes     y y y - -  - -  k k s -  t t  - y  200
 CopyObject                         yes     y y y - -  - -  k k s -  t t  - y  200
 CopyObject:out                     no      - - - - -  - -  k k s -  t t  - -  403
 DeleteObject                       yes     y y y - -  - -  k k s -  t t  - y  204
 DeleteObject:absent                no      y y y - -  - -  k k s -  t t  - y  204
+DeleteObject:marker                yes     y y y - -  - -  k k s -  t t  - y  204
+DeleteObject:version               yes     y y y - -  - -  k k s -  t t  - y  204
+DeleteObject:locked                no      y y y - -  - -  k k s -  t t  - y  403 AccessDenied
+DeleteObject:bypass                yes     y - - - -  - -  k k s -  t t  - y  204
+DeleteObjects:version              yes     y y y - -  - -  k k s -  t t  - y  200
 DeleteObjects                      yes     y y y - -  - -  k k s -  t t  - y  200
 CreateMultipartUpload              yes     y y y - -  - -  k k s -  t t  - y  200
 UploadPart                         yes     y y y - -  - -  k k s -  t t  - y  200

@@ -22,6 +22,65 @@ const LEAVES: &[(&str, [&str; 5])] = &[
     ("PutObject:replace", ["s3:PutObject", "bucket/schools-#", "kept", "", ""]),
     ("CopyObject", ["s3:PutObject", "bucket/schools-#", "copy", "copy from bucket/schools-#", ""]),
     ("DeleteObject", ["s3:DeleteObject", "bucket/schools-#", "kept", "", ""]),
+    ("DeleteObject:marker", ["s3:DeleteObject", "bucket/vault-#", "kept", "", ""]),
+    ("DeleteObject:version", ["s3:DeleteObjectVersion", "bucket/vault-#", "kept", "", "version @"]),
+    ("DeleteObject:bypass", ["s3:DeleteObjectVersion", "bucket/vault-#", "held", "", "version @"]),
+    ("DeleteObjects:version", ["s3:DeleteObjectVersion", "bucket/vault-#", "kept", "", "version @"]),
+    (
+        "PutBucketVersioning",
+        ["s3:PutBucketVersioning", "bucket/schools-#", "", "@ with aws:kms, versions", ""],
+    ),
+    (
+        "PutObjectLockConfiguration",
+        [
+            "s3:PutBucketObjectLockConfiguration",
+            "bucket/vault-#",
+            "",
+            "@ with AES256, versions, locks, GOVERNANCE for 1 days",
+            "",
+        ],
+    ),
+    ("PutBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags @", ""]),
+    ("DeleteBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags removed", ""]),
+    ("PutObjectTagging", ["s3:PutObjectTagging", "bucket/schools-#", "kept", "tags @", "version @"]),
+    (
+        "PutObjectTagging:version",
+        ["s3:PutObjectVersionTagging", "bucket/vault-#", "kept", "tags @", "version @"],
+    ),
+    ("DeleteObjectTagging", ["s3:DeleteObjectTagging", "bucket/schools-#", "kept", "tags @", "version @"]),
+    (
+        "PutObjectRetention",
+        [
+            "s3:PutObjectRetention",
+            "bucket/vault-#",
+            "held",
+            "lock GOVERNANCE until 2101-01-01T00:00:00Z, no legal hold",
+            "version @",
+        ],
+    ),
+    (
+        "PutObjectRetention:bypass",
+        [
+            "s3:PutObjectRetention",
+            "bucket/vault-#",
+            "held",
+            "lock GOVERNANCE until 2099-01-01T00:00:00Z, no legal hold",
+            "version @",
+        ],
+    ),
+    (
+        "PutObjectLegalHold",
+        [
+            "s3:PutObjectLegalHold",
+            "bucket/vault-#",
+            "held",
+            "lock GOVERNANCE until 2100-01-01T00:00:00Z, legal hold",
+            "version @",
+        ],
+    ),
+    ("PutObject:retained", ["s3:PutObject", "bucket/vault-#", "written", "", ""]),
+    ("PutObject:held", ["s3:PutObject", "bucket/vault-#", "written", "", ""]),
+    ("PutObject:tagged", ["s3:PutObject", "bucket/vault-#", "written", "", ""]),
     // One of its two keys is not there.
     ("DeleteObjects", ["s3:DeleteObject", "bucket/schools-#", "kept", "", ""]),
     ("CreateMultipartUpload", ["s3:CreateMultipartUpload", "bucket/schools-#", "begun", "", "upload @"]),
@@ -54,6 +113,9 @@ fn read(leaf: &LeafRow) -> (OrganisationId, Value) {
     let mut body: Value = serde_json::from_slice(&leaf.body).unwrap();
     let fields = body.as_object_mut().unwrap();
     let mut also = Vec::new();
+    if fields.remove("version").is_some() {
+        also.push("version @".to_owned());
+    }
     for name in ["upload", "part", "blob"] {
         also.extend(fields.remove(name).map(|value| format!("{name} {}", without_ids(&value))));
     }
@@ -69,7 +131,8 @@ fn read(leaf: &LeafRow) -> (OrganisationId, Value) {
 /// A text with `@` for each id in it, or a number.
 fn without_ids(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let word = |word| if str::parse::<UploadId>(word).is_ok() { "@" } else { word };
+    let is_code = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let word = |word| if str::parse::<UploadId>(word).is_ok() || is_code(word) { "@" } else { word };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
@@ -127,7 +190,8 @@ fn failures(bench: &Bench) -> Vec<(Draft, &'static str)> {
         (Draft::new(Method::DELETE, &bucket), "BucketNotEmpty"),
         (Draft::with_body(Method::POST, &bucket, "<Delete></Delete>").query("delete", ""), "MalformedXML"),
         (Draft::put(&bucket, "<Nothing/>").query("encryption", ""), "MalformedXML"),
-        (Draft::put(&bucket, "").query("acl", ""), "NotImplemented"),
+        (Draft::put(&bucket, "").query("acl", ""), "MissingSecurityHeader"),
+        (Draft::put(&bucket, "").query("website", ""), "NotImplemented"),
     ]
 }
 

@@ -62,14 +62,18 @@ impl Asker {
 
 /// What a request is about: things of the project `schools`, which is asked for, and of `exams`, its neighbour.
 ///
-/// `/schools-N` holds the object `kept` and the upload `parts` with one part, `/empty-N` nothing; `/exams-N` is the
-/// neighbour's, with an upload of its own.
+/// `/schools-N` has tags, and holds the object `kept` with tags and the upload `parts` with one part; `/vault-N` keeps
+/// versions, and holds `kept`, and `held` which is retained; `/empty-N` holds nothing; `/exams-N` is the neighbour's, with
+/// an upload of its own.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Things {
     pub(super) round: u32,
     pub(super) upload: String,
     pub(super) part_etag: String,
     pub(super) exams_upload: String,
+    /// Of `kept` and of `held` in the vault.
+    pub(super) version: String,
+    pub(super) held_version: String,
 }
 
 /// A server, its things, and everybody who asks for them.
@@ -164,7 +168,15 @@ impl Bench {
         let document = super::requests::encryption("aws:kms");
         answered(&mut owner, Draft::put(&bucket, document).query("encryption", ""));
         let kept = Draft::put(&format!("{bucket}/kept"), "what is kept").header("x-amz-meta-note", "a note");
-        answered(&mut owner, kept);
+        answered(&mut owner, kept.header("x-amz-tagging", "direction=culture"));
+        let tags = Draft::put(&bucket, super::requests::tags("culture")).query("tagging", "");
+        answered(&mut owner, tags);
+        let vault = format!("/vault-{round}");
+        answered(&mut owner, Draft::put(&vault, "").header("x-amz-bucket-object-lock-enabled", "true"));
+        let kept = Draft::put(&format!("{vault}/kept"), "kept").header("x-amz-tagging", "direction=culture");
+        let held = super::requests::retained(Draft::put(&format!("{vault}/held"), "held"));
+        let [version, held_version] = [kept, held]
+            .map(|draft| answered(&mut owner, draft).header("x-amz-version-id").unwrap().to_owned());
         let begin = |client: &mut Client, bucket: &str| {
             let draft = Draft::with_body(Method::POST, &format!("{bucket}/parts"), "").query("uploads", "");
             answered(client, draft).elements("UploadId").remove(0)
@@ -173,7 +185,7 @@ impl Bench {
         let part = Draft::put(&format!("{bucket}/parts"), "a part").query("partNumber", "1");
         let part = answered(&mut owner, part.query("uploadId", &upload));
         let part_etag = part.header("etag").unwrap().to_owned();
-        self.things = Things { round, upload, part_etag, exams_upload };
+        self.things = Things { round, upload, part_etag, exams_upload, version, held_version };
     }
 
     /// All that the owner of each project can see of the present things, and the names of the others.
@@ -207,24 +219,36 @@ fn answered(client: &mut Client, draft: Draft) -> Answer {
     answer
 }
 
-/// The settings, keys, uploads, parts, contents and metadata of a bucket.
+/// The settings, keys, versions, uploads, parts, contents, metadata, tags and locks of a bucket.
 fn all_in(client: &mut Client, bucket: &str) -> Vec<String> {
     let mut get = |path: &str, name: &str, value: &str| {
         answered(client, Draft::new(Method::GET, path).query(name, value))
     };
-    let settings = get(bucket, "encryption", "");
-    let (listed, uploads) = (get(bucket, "list-type", "2"), get(bucket, "uploads", ""));
-    let mut seen = vec![settings.text(), listed.text(), uploads.text()];
+    let (listed, uploads) = (get(bucket, "versions", ""), get(bucket, "uploads", ""));
+    let mut seen = vec![listed.text(), uploads.text()];
     for (key, id) in uploads.elements("Key").iter().zip(uploads.elements("UploadId")) {
         seen.push(get(&format!("{bucket}/{key}"), "uploadId", &id).text());
     }
-    for key in listed.elements("Key") {
-        let object = get(&format!("{bucket}/{key}"), "versionId", "null");
-        seen.push(object.text());
+    seen.extend(
+        ["encryption", "versioning", "object-lock", "tagging"].map(|name| told(client, bucket, name, "")),
+    );
+    for (key, version) in listed.elements("Key").iter().zip(listed.elements("VersionId")) {
+        let path = format!("{bucket}/{key}");
+        let object = client.send(Draft::new(Method::GET, &path).query("versionId", &version)).unwrap();
+        seen.push(if object.status == 200 { object.text() } else { object.code() });
         // The others are those of the answer.
         let headers =
             object.headers.iter().filter(|(name, _)| !["date", "x-amz-request-id"].contains(&&**name));
         seen.extend(headers.map(|(name, value)| format!("{name}: {value}")));
+        seen.push(told(client, &path, "tagging", &version));
     }
     seen
+}
+
+/// What is answered, or the code of the error.
+fn told(client: &mut Client, path: &str, name: &str, version: &str) -> String {
+    let draft = Draft::new(Method::GET, path).query(name, "");
+    let draft = if version.is_empty() { draft } else { draft.query("versionId", version) };
+    let answer = client.send(draft).unwrap();
+    if answer.status == 200 { answer.text() } else { answer.code() }
 }

@@ -33,6 +33,36 @@ pub(super) fn encryption(algorithm: &str) -> String {
     )
 }
 
+const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+const LOCK: &str = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+                    <Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
+const OWNERSHIP: &str = "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+                         </OwnershipControls>";
+
+/// The document of one tag.
+pub(super) fn tags(value: &str) -> String {
+    format!("<Tagging><TagSet><Tag><Key>direction</Key><Value>{value}</Value></Tag></TagSet></Tagging>")
+}
+
+fn retention(until: &str) -> String {
+    format!("<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>")
+}
+
+/// A write that retains what it writes.
+pub(super) fn retained(draft: Draft) -> Draft {
+    draft
+        .header("x-amz-object-lock-mode", "GOVERNANCE")
+        .header("x-amz-object-lock-retain-until-date", "2100-01-01T00:00:00Z")
+}
+
+/// A list that lets everybody read.
+fn public_list() -> String {
+    let everybody = "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"Group\">\
+                     <URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee>";
+    let grant = format!("<Grant>{everybody}<Permission>READ</Permission></Grant>");
+    format!("<AccessControlPolicy><AccessControlList>{grant}</AccessControlList></AccessControlPolicy>")
+}
+
 fn get(path: &str, marker: &str) -> Draft {
     Draft::new(Method::GET, path).query(marker, "")
 }
@@ -44,7 +74,8 @@ fn post(path: &str, document: &str, marker: &str) -> Draft {
 impl Things {
     /// The request of a row.
     pub(super) fn request(&self, row: &str) -> Draft {
-        let found = self.of_bucket(row).or_else(|| self.of_object(row)).or_else(|| self.of_upload(row));
+        let found = self.of_bucket(row).or_else(|| self.of_object(row)).or_else(|| self.of_version(row));
+        let found = found.or_else(|| self.of_upload(row));
         found.unwrap_or_else(|| panic!("{row} has no request"))
     }
 
@@ -75,6 +106,68 @@ impl Things {
             "ListObjects:nowhere" => Draft::new(Method::GET, "/nowhere"),
             "ListObjectsV2" => Draft::new(Method::GET, &bucket).query("list-type", "2"),
             "ListMultipartUploads" => get(&bucket, "uploads"),
+            "ListObjectVersions" => get(&bucket, "versions"),
+            _ => return self.of_settings(row),
+        })
+    }
+
+    fn of_settings(&self, row: &str) -> Option<Draft> {
+        let (bucket, vault) = (self.path("schools"), self.path("vault"));
+        let put = |path: &str, document: &str, marker: &str| Draft::put(path, document).query(marker, "");
+        Some(match row {
+            "PutBucketVersioning" => put(&bucket, VERSIONING, "versioning"),
+            "PutObjectLockConfiguration" => put(&vault, LOCK, "object-lock"),
+            "PutObjectLockConfiguration:none" => put(&bucket, LOCK, "object-lock"),
+            "PutBucketTagging" => put(&bucket, &tags("autre"), "tagging"),
+            "DeleteBucketTagging" => Draft::new(Method::DELETE, &bucket).query("tagging", ""),
+            "PutBucketAcl" => put(&bucket, "", "acl").header("x-amz-acl", "private"),
+            "PutBucketAcl:public" => put(&bucket, &public_list(), "acl"),
+            "PutBucketOwnershipControls" => put(&bucket, OWNERSHIP, "ownershipControls"),
+            _ => return None,
+        })
+    }
+
+    /// Of objects that are retained, tagged, or have versions.
+    fn of_version(&self, row: &str) -> Option<Draft> {
+        let (kept, vault, held) =
+            (self.path("schools/kept"), self.path("vault/kept"), self.path("vault/held"));
+        let put = |path: &str, document: &str, marker: &str| Draft::put(path, document).query(marker, "");
+        let of_kept = |draft: Draft| draft.query("versionId", &self.version);
+        let of_held = |draft: Draft| draft.query("versionId", &self.held_version);
+        let bypass = |draft: Draft| draft.header("x-amz-bypass-governance-retention", "true");
+        let delete = |path: &str| Draft::new(Method::DELETE, path);
+        let written = || Draft::put(&self.path("vault/written"), "content");
+        Some(match row {
+            "GetObject:version" => of_kept(Draft::new(Method::GET, &vault)),
+            "HeadObject:version" => of_kept(Draft::new(Method::HEAD, &vault)),
+            "GetObjectAttributes" => {
+                get(&kept, "attributes").header("x-amz-object-attributes", "ETag,ObjectSize")
+            }
+            "GetObjectTagging:version" => of_kept(get(&vault, "tagging")),
+            "PutObjectTagging" => put(&kept, &tags("autre"), "tagging"),
+            "PutObjectTagging:version" => of_kept(put(&vault, &tags("autre"), "tagging")),
+            "DeleteObjectTagging" => delete(&kept).query("tagging", ""),
+            "PutObjectAcl" => put(&kept, "", "acl").header("x-amz-acl", "private"),
+            "GetObjectRetention" => get(&held, "retention"),
+            "GetObjectLegalHold" => get(&held, "legal-hold"),
+            "PutObjectRetention" => put(&held, &retention("2101-01-01T00:00:00Z"), "retention"),
+            "PutObjectRetention:shorter" => put(&held, &retention("2099-01-01T00:00:00Z"), "retention"),
+            "PutObjectRetention:bypass" => {
+                bypass(put(&held, &retention("2099-01-01T00:00:00Z"), "retention"))
+            }
+            "PutObjectLegalHold" => put(&held, "<LegalHold><Status>ON</Status></LegalHold>", "legal-hold"),
+            "PutObject:retained" => retained(written()),
+            "PutObject:held" => written().header("x-amz-object-lock-legal-hold", "ON"),
+            "PutObject:tagged" => written().header("x-amz-tagging", "a=b"),
+            "DeleteObject:marker" => delete(&vault),
+            "DeleteObject:version" => of_kept(delete(&vault)),
+            "DeleteObject:locked" => of_held(delete(&held)),
+            "DeleteObject:bypass" => bypass(of_held(delete(&held))),
+            "DeleteObjects:version" => {
+                let version = format!("<VersionId>{}</VersionId>", self.version);
+                let document = format!("<Delete><Object><Key>kept</Key>{version}</Object></Delete>");
+                post(&self.path("vault"), &document, "delete")
+            }
             _ => return None,
         })
     }
