@@ -34,7 +34,8 @@ pub trait Credentials: Send + Sync + 'static {
     async fn find(&self, id: &AccessKeyId) -> Result<Option<Credential>, Error>;
 }
 
-async fn find(credentials: &dyn Credentials, access_key: &str) -> S3Result<Credential> {
+/// The credential of an access key; an error if there is none.
+pub(crate) async fn find(credentials: &dyn Credentials, access_key: &str) -> S3Result<Credential> {
     let unknown = || {
         let message = "The access key id you provided does not exist in our records, or was revoked.";
         S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, message)

@@ -9,15 +9,19 @@ mod bucket;
 mod checksum;
 mod condition;
 mod configuration;
+mod cors;
 mod deletion;
 mod list;
 mod lock;
 mod object;
+mod post;
 mod tagging;
 mod upload;
 mod versioning;
 
 use std::sync::Arc;
+
+pub(crate) use post::PostedObject;
 
 use answer::{from_denial, from_store, invalid_argument};
 use nuee_access::{Action, Decider, Permit};
@@ -148,6 +152,7 @@ operations! {
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput;
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput;
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput;
+    delete_bucket_cors: DeleteBucketCorsInput => DeleteBucketCorsOutput;
     delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput;
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput;
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput;
@@ -155,6 +160,7 @@ operations! {
     get_object_retention: GetObjectRetentionInput => GetObjectRetentionOutput;
     list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput;
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput;
+    put_bucket_cors: PutBucketCorsInput => PutBucketCorsOutput;
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput;
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput;
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput;

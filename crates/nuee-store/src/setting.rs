@@ -9,7 +9,7 @@ use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketSettingRow, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bucket, Error, Store, TagSet, record};
+use crate::{Bucket, CorsRules, Error, Store, TagSet, record};
 
 /// What sealed settings are for, so that no other sealed record passes for them.
 pub(crate) const SETTING: &str = "setting";
@@ -19,6 +19,8 @@ pub(crate) const SETTING: &str = "setting";
 pub enum Setting {
     /// Tags.
     Tags(TagSet),
+    /// Which sites may script its content.
+    Cors(CorsRules),
 }
 
 /// What a setting is about.
@@ -26,6 +28,8 @@ pub enum Setting {
 pub enum SettingName {
     /// Tags.
     Tags,
+    /// Which sites may script its content.
+    Cors,
 }
 
 impl SettingName {
@@ -34,6 +38,7 @@ impl SettingName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tags => "tags",
+            Self::Cors => "cors",
         }
     }
 }
@@ -42,6 +47,7 @@ impl Setting {
     fn name(&self) -> SettingName {
         match self {
             Self::Tags(_) => SettingName::Tags,
+            Self::Cors(_) => SettingName::Cors,
         }
     }
 }
@@ -51,12 +57,15 @@ impl Setting {
 pub struct Settings {
     /// Its tags.
     pub tags: Option<TagSet>,
+    /// Which sites may script its content.
+    pub cors: Option<CorsRules>,
 }
 
 impl Settings {
     fn add(&mut self, setting: Setting) {
         match setting {
             Setting::Tags(tags) => self.tags = Some(tags),
+            Setting::Cors(rules) => self.cors = Some(rules),
         }
     }
 }

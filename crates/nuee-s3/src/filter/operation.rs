@@ -37,9 +37,9 @@ operations! {
     GetPublicAccessBlock,
     GetObject, HeadObject, PutObject, CopyObject, DeleteObject, GetObjectAcl, GetObjectTagging,
     ListObjectVersions, PutBucketVersioning, PutObjectLockConfiguration, PutBucketTagging, DeleteBucketTagging,
-    PutBucketAcl, PutBucketOwnershipControls,
+    PutBucketAcl, PutBucketOwnershipControls, PutBucketCors, DeleteBucketCors,
     GetObjectAttributes, PutObjectTagging, DeleteObjectTagging, GetObjectRetention, PutObjectRetention,
-    GetObjectLegalHold, PutObjectLegalHold, PutObjectAcl,
+    GetObjectLegalHold, PutObjectLegalHold, PutObjectAcl, PostObject,
     CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
 }
 
@@ -196,12 +196,15 @@ static ROUTES: &[Route] = {
         route(Method::PUT, Bucket, &["object-lock"], O::PutObjectLockConfiguration, Document),
         route(Method::PUT, Bucket, &["tagging"], O::PutBucketTagging, Document),
         route(Method::PUT, Bucket, &["acl"], O::PutBucketAcl, Document),
+        route(Method::PUT, Bucket, &["cors"], O::PutBucketCors, Document),
         route(Method::PUT, Bucket, &["ownershipControls"], O::PutBucketOwnershipControls, Document),
         route(Method::PUT, Bucket, &[], O::CreateBucket, Document),
         route(Method::DELETE, Bucket, &["encryption"], O::DeleteBucketEncryption, Nothing),
+        route(Method::DELETE, Bucket, &["cors"], O::DeleteBucketCors, Nothing),
         route(Method::DELETE, Bucket, &["tagging"], O::DeleteBucketTagging, Nothing),
         route(Method::DELETE, Bucket, &[], O::DeleteBucket, Nothing),
         route(Method::POST, Bucket, &["delete"], O::DeleteObjects, Document),
+        route(Method::POST, Bucket, &[], O::PostObject, Content),
         route(Method::GET, Service, &[], O::ListBuckets, Nothing),
     ]
 };

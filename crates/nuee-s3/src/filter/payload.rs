@@ -20,6 +20,9 @@ pub(crate) fn max_document_bytes(operation: Operation) -> u64 {
     }
 }
 
+/// What a form may have beside its file, in bytes.
+const MAX_FORM_BYTES: u64 = 1 << 20;
+
 /// The SHA-256 of nothing.
 const SHA256_OF_NOTHING: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
@@ -65,6 +68,16 @@ enum Declared {
 }
 
 impl Payload {
+    /// How a form arrives: its length is told, and there is room for its fields beside its file.
+    pub(super) fn of_form(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let length = content_length(headers)?;
+        match length {
+            None => Err(Refusal::missing_length("You must provide the Content-Length HTTP header.")),
+            Some(length) if length > MAX_CONTENT_BYTES + MAX_FORM_BYTES => Err(too_large()),
+            Some(_) => Ok(Self::Unsigned { length }),
+        }
+    }
+
     /// How the body of this request arrives, if that is in order. `hoisted` is what a presigned query says in the place
     /// of `x-amz-content-sha256`.
     pub(super) fn of(

@@ -31,8 +31,6 @@ macro_rules! never_configured {
 never_configured! {
     get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput, GetAccelerate) -> GetBucketAccelerateConfigurationOutput:
         Ok(dto::GetBucketAccelerateConfigurationOutput::default());
-    get_bucket_cors(GetBucketCorsInput, GetBucketCors) -> GetBucketCorsOutput:
-        Err(absent("NoSuchCORSConfiguration", "CORS configuration"));
     get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput, GetLifecycle) -> GetBucketLifecycleConfigurationOutput:
         Err(absent("NoSuchLifecycleConfiguration", "lifecycle configuration"));
     get_bucket_logging(GetBucketLoggingInput, GetBucketLogging) -> GetBucketLoggingOutput:

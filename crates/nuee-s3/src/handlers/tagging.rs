@@ -24,6 +24,11 @@ pub(crate) fn from_query(text: &str) -> S3Result<TagSet> {
     TagSet::new(pairs.collect(), TagSet::MAX_OF_OBJECT).map_err(from_store)
 }
 
+/// Tags of an object.
+pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> S3Result<TagSet> {
+    TagSet::new(pairs, TagSet::MAX_OF_OBJECT).map_err(from_store)
+}
+
 fn from_document(tagging: dto::Tagging, limit: usize) -> S3Result<TagSet> {
     let pairs = tagging.tag_set.into_iter().map(|tag| {
         let malformed = || S3Error::with_message(S3ErrorCode::MalformedXML, "a Tag has a Key and a Value");

@@ -64,6 +64,16 @@ fn offered(operation: Operation) -> Option<&'static [&'static str]> {
             "URI",
             "Permission",
         ],
+        O::PutBucketCors => &[
+            "CORSConfiguration",
+            "CORSRule",
+            "ID",
+            "AllowedOrigin",
+            "AllowedMethod",
+            "AllowedHeader",
+            "ExposeHeader",
+            "MaxAgeSeconds",
+        ],
         O::PutBucketOwnershipControls => &["OwnershipControls", "Rule", "ObjectOwnership"],
         _ => return None,
     })
