@@ -1,4 +1,4 @@
-//! The policies, compiled: the one module that speaks with Cedar.
+//! The policies, compiled: the one module that asks Cedar. (Those of buckets are written for it in `bucket_policy`.)
 //!
 //! It answers questions and remembers nothing. Whatever Cedar cannot evaluate without error is denied: Cedar itself
 //! skips a policy that fails, which for a `forbid` would be an opening.
@@ -10,22 +10,39 @@ use std::{fmt, str::FromStr};
 use cedar_policy::{
     Authorizer, Context, Decision, PolicySet, Request, Response, Schema, ValidationMode, Validator,
 };
+use nuee_base::Principal;
 
-use crate::question::Question;
+use crate::{
+    Resource,
+    bucket_policy::{self, Asked, Circumstances, Compiled},
+    question::Question,
+};
 use entities::Vocabulary;
 
 /// The policies that every platform starts with.
-const SHIPPED_POLICIES: &str = include_str!("../policies/shipped.cedar");
+const SHIPPED_POLICIES: &str =
+    concat!(include_str!("../policies/boundaries.cedar"), include_str!("../policies/shipped.cedar"));
 /// What principals, actions and resources are in these policies.
-const SHIPPED_SCHEMA: &str = include_str!("../policies/schema.cedarschema");
+const SHIPPED_SCHEMA: &str = concat!(
+    "namespace Nuee {",
+    include_str!("../policies/entities.cedarschema"),
+    include_str!("../policies/actions.cedarschema"),
+    "}"
+);
+/// The policies that stand beside the statements of a bucket's policy.
+const BUCKET_POLICIES: &str =
+    concat!(include_str!("../policies/boundaries.cedar"), include_str!("../policies/bucket.cedar"));
 
-/// The policies whose refusal has a reason of its own.
-const REASONS: [(&str, Reason); 4] = [
-    ("anonymous-does-nothing", Reason::Anonymous),
+/// The policies whose refusal has a reason of its own. What else forbids is a statement of a bucket's policy.
+const REASONS: [(&str, Reason); 3] = [
     ("organisations-are-closed", Reason::OutsideOrganisation),
-    ("service-accounts-stay-in-their-project", Reason::OutsideProject),
     ("operators-stay-out-of-buckets", Reason::OperatorInBucket),
+    (PUBLIC_ACCESS_IS_RESTRICTED, Reason::PublicAccessBlocked),
 ];
+const PUBLIC_ACCESS_IS_RESTRICTED: &str = "public-access-is-restricted";
+
+/// The policy by which a bucket's decision knows what the role permits.
+pub(crate) const ROLES_PERMIT: &str = "roles-permit";
 
 /// Why something is denied. For logs and the journal: it can tell that something exists, which the message of
 /// [`Denied`](crate::Denied) does not.
@@ -39,6 +56,10 @@ pub enum Reason {
     OutsideProject,
     /// An operator would act on what a tenant stores.
     OperatorInBucket,
+    /// A statement of the bucket's policy denies it.
+    DeniedByBucketPolicy,
+    /// The bucket's policy would allow it as public, and public access is blocked.
+    PublicAccessBlocked,
     /// No policy permits it.
     NotPermitted,
     /// The action has no meaning for such a resource, such as getting an object of the platform: a defect of the
@@ -55,6 +76,8 @@ impl fmt::Display for Reason {
             Self::OutsideOrganisation => "outside the principal's organisation",
             Self::OutsideProject => "outside the principal's project",
             Self::OperatorInBucket => "operators stay out of buckets",
+            Self::DeniedByBucketPolicy => "the bucket's policy denies it",
+            Self::PublicAccessBlocked => "public access is blocked",
             Self::NotPermitted => "no policy permits it",
             Self::NotApplicable => "the action does not apply to the resource",
             Self::EvaluationFailed => "a policy failed",
@@ -81,7 +104,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn denied(reason: Reason) -> Self {
+    pub(crate) fn denied(reason: Reason) -> Self {
         Self { verdict: Err(reason), policies: Vec::new() }
     }
 }
@@ -90,6 +113,8 @@ impl Answer {
 pub(crate) struct Policies {
     authorizer: Authorizer,
     set: PolicySet,
+    /// Those that stand beside the statements of a bucket's policy.
+    in_bucket: PolicySet,
     schema: Schema,
     vocabulary: Vocabulary,
 }
@@ -100,19 +125,14 @@ impl Policies {
         Self::compile(SHIPPED_POLICIES, SHIPPED_SCHEMA)
     }
 
-    /// Parses and validates in strict mode; warnings are refused too. Each policy must have an `@id` of its own.
     fn compile(policies: &str, schema: &str) -> Result<Self, InvalidPolicies> {
         let schema = Schema::from_str(schema).map_err(InvalidPolicies::new)?;
-        let policies = name_by_annotation(&policies.parse().map_err(InvalidPolicies::new)?)?;
-        let validator = Validator::new(schema);
-        let result = validator.validate(&policies, ValidationMode::Strict);
-        if !result.validation_passed_without_warnings() {
-            return Err(InvalidPolicies::new(result));
-        }
+        let bucket_schema = bucket_policy::bare_schema().map_err(InvalidPolicies::new)?;
         Ok(Self {
             authorizer: Authorizer::new(),
-            set: policies,
-            schema: validator.schema().clone(),
+            set: validated(policies, &schema)?,
+            in_bucket: validated(BUCKET_POLICIES, &bucket_schema)?,
+            schema,
             vocabulary: Vocabulary::new().map_err(InvalidPolicies::new)?,
         })
     }
@@ -130,8 +150,44 @@ impl Policies {
         let Ok(entities) = self.vocabulary.entities(question, None) else {
             return Answer::denied(Reason::EvaluationFailed);
         };
-        conclude(&self.authorizer.is_authorized(&request, &self.set, &entities))
+        conclude(question, &self.authorizer.is_authorized(&request, &self.set, &entities))
     }
+
+    /// Evaluates these statements of a bucket's policy, and what stands beside them.
+    pub(crate) fn answer_in_bucket(
+        &self,
+        asked: &Asked<'_>,
+        policy: &Compiled,
+        statements: &[usize],
+        circumstances: Circumstances,
+    ) -> Answer {
+        let question = asked.question;
+        let Some(context) = policy.context(statements, asked, circumstances) else {
+            return Answer::denied(Reason::EvaluationFailed);
+        };
+        let principal = self.vocabulary.principal(&question.principal);
+        let action = self.vocabulary.action(question.action);
+        let resource = self.vocabulary.resource(&question.resource);
+        // No schema is given here either; a test holds requests against it.
+        let request = Request::new(principal, action, resource, context, None);
+        let entities = self.vocabulary.entities(question, None);
+        let mut set = self.in_bucket.clone();
+        let complete = policy.policies(statements).try_for_each(|statement| set.add(statement));
+        let (Ok(request), Ok(entities), Ok(())) = (request, entities, complete) else {
+            return Answer::denied(Reason::EvaluationFailed);
+        };
+        conclude(question, &self.authorizer.is_authorized(&request, &set, &entities))
+    }
+}
+
+/// Parses and validates in strict mode; warnings are refused too. Each policy must have an `@id` of its own.
+fn validated(policies: &str, schema: &Schema) -> Result<PolicySet, InvalidPolicies> {
+    let policies = name_by_annotation(&policies.parse().map_err(InvalidPolicies::new)?)?;
+    let result = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+    if !result.validation_passed_without_warnings() {
+        return Err(InvalidPolicies::new(result));
+    }
+    Ok(policies)
 }
 
 /// Gives each policy its `@id` annotation as its id, instead of its place in the file.
@@ -143,7 +199,7 @@ fn name_by_annotation(parsed: &PolicySet) -> Result<PolicySet, InvalidPolicies> 
     PolicySet::from_policies(named.collect::<Result<Vec<_>, _>>()?).map_err(InvalidPolicies::new)
 }
 
-fn conclude(response: &Response) -> Answer {
+fn conclude(question: &Question, response: &Response) -> Answer {
     if response.diagnostics().errors().next().is_some() {
         return Answer::denied(Reason::EvaluationFailed);
     }
@@ -153,10 +209,29 @@ fn conclude(response: &Response) -> Answer {
         Decision::Allow => Ok(()),
         Decision::Deny => {
             let known = REASONS.iter().find(|(id, _)| policies.iter().any(|policy| policy == id));
-            Err(known.map_or(Reason::NotPermitted, |(_, reason)| *reason))
+            Err(match known {
+                Some((_, reason)) => *reason,
+                None if policies.is_empty() => why_nothing_permits(question),
+                None => Reason::DeniedByBucketPolicy,
+            })
         }
     };
     Answer { verdict, policies }
+}
+
+/// What somebody who is denied because no policy permits it may be told to look at.
+fn why_nothing_permits(question: &Question) -> Reason {
+    let own = match &question.principal {
+        Principal::Anonymous => return Reason::Anonymous,
+        Principal::Operator => return Reason::NotPermitted,
+        Principal::ServiceAccount { project, .. } => project,
+    };
+    match &question.resource {
+        Resource::Project { project, .. } | Resource::Bucket { project, .. } if project == own => {
+            Reason::NotPermitted
+        }
+        _ => Reason::OutsideProject,
+    }
 }
 
 #[cfg(test)]

@@ -282,7 +282,6 @@ fn an_explanation_names_the_policies_that_decided() {
     assert_eq!(explain(Role::Auditor, own), "denied: no policy permits it");
     assert_eq!(
         explain(Role::Owner, foreign),
-        "denied: outside the principal's organisation (policies: organisations-are-closed, \
-         service-accounts-stay-in-their-project)"
+        "denied: outside the principal's organisation (policies: organisations-are-closed)"
     );
 }

@@ -1,0 +1,356 @@
+//! A statement in the words of Cedar.
+//!
+//! Cedar compares texts, numbers, instants (as microseconds), addresses and the parts of an ARN itself, each in an
+//! attribute of the context. What it has no words for is compared beforehand, and Cedar looks whether the number of the
+//! comparison is in `context.matching`: `?`, variables, and several values that are compared with patterns.
+//! Presence, negation, quantifiers and all that joins comparisons stay Cedar's.
+
+use std::fmt::Write;
+
+use super::{
+    attribute::{Attribute, Form},
+    comparison::{Computed, Subject},
+    condition::Condition,
+    document::{NamedPrincipal, Principals, Statement},
+    operator::{Comparison, Order, Quantifier},
+    pattern::{Pattern, Token},
+    value,
+};
+use crate::Action;
+
+/// The actions that an owner keeps, whatever a policy denies.
+const KEPT_BY_OWNERS: [Action; 3] =
+    [Action::GetBucketPolicy, Action::PutBucketPolicy, Action::DeleteBucketPolicy];
+
+/// Writes statements; numbers what they look at.
+pub(super) struct Writer {
+    variables: bool,
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) computed: Vec<Computed>,
+    /// Which attributes and computed comparisons the statement at hand looks at.
+    used_attributes: Vec<usize>,
+    used_computed: Vec<usize>,
+}
+
+/// A statement written, and what it looks at, as numbers of the writer.
+pub(super) struct Written {
+    pub(super) text: String,
+    pub(super) attributes: Vec<usize>,
+    pub(super) computed: Vec<usize>,
+}
+
+impl Writer {
+    pub(super) fn new(variables: bool) -> Self {
+        Self {
+            variables,
+            attributes: Vec::new(),
+            computed: Vec::new(),
+            used_attributes: Vec::new(),
+            used_computed: Vec::new(),
+        }
+    }
+
+    /// The statement as a Cedar policy; the error says what could not be written.
+    pub(super) fn statement(&mut self, statement: &Statement, public: bool) -> Result<Written, String> {
+        let mut parts = Vec::new();
+        parts.extend(principals(&statement.principals));
+        parts.push(self.resources(&statement.resources.patterns, statement.resources.negated));
+        for condition in &statement.conditions {
+            parts.push(self.condition(condition)?);
+        }
+        if public {
+            parts.push(format!("(!context.public_access_restricted || ({IN_PROJECT}))"));
+        }
+        let actions = &statement.actions.resolved;
+        if !statement.allows && actions.iter().any(|action| KEPT_BY_OWNERS.contains(action)) {
+            let kept = action_list(&KEPT_BY_OWNERS);
+            parts.push(format!("!({IN_PROJECT} && principal in Nuee::Role::\"owner\" && action in {kept})"));
+        }
+        let effect = if statement.allows { "permit" } else { "forbid" };
+        let scope = action_list(actions);
+        let condition = joined(parts, "&&").unwrap_or_else(|| "true".to_owned());
+        Ok(Written {
+            text: format!("{effect} (principal, action in {scope}, resource) when {{ {condition} }};"),
+            attributes: std::mem::take(&mut self.used_attributes),
+            computed: std::mem::take(&mut self.used_computed),
+        })
+    }
+
+    fn attribute(&mut self, attribute: Attribute) -> String {
+        let name = attribute.name();
+        let number = self.attributes.iter().position(|known| *known == attribute).unwrap_or_else(|| {
+            self.attributes.push(attribute);
+            self.attributes.len() - 1
+        });
+        if !self.used_attributes.contains(&number) {
+            self.used_attributes.push(number);
+        }
+        quoted(&name)
+    }
+
+    fn computed(&mut self, computed: Computed) -> String {
+        self.computed.push(computed);
+        let number = self.computed.len() - 1;
+        self.used_computed.push(number);
+        format!("context.matching.contains({number})")
+    }
+
+    fn resources(&mut self, patterns: &[Pattern], negated: bool) -> String {
+        let written = patterns.iter().map(|pattern| match like("context.resource", pattern) {
+            Some(like) => like,
+            None => self.computed(Computed::Like {
+                subject: Subject::Resource,
+                pattern: pattern.clone(),
+                fold: false,
+            }),
+        });
+        let any = joined(written.collect(), "||").unwrap_or_else(|| "false".to_owned());
+        if negated { format!("!{any}") } else { any }
+    }
+
+    fn condition(&mut self, condition: &Condition) -> Result<String, String> {
+        let operator = condition.operator;
+        let form = if condition.key.is_multivalued() { Form::Texts } else { Form::Text };
+        let present = self.attribute(Attribute { key: condition.key.clone(), form });
+        if operator.comparison == Comparison::Null {
+            let absences = condition.values.iter().map(|value| {
+                let absent = value.eq_ignore_ascii_case("true");
+                if absent { format!("!(context has {present})") } else { format!("(context has {present})") }
+            });
+            return Ok(joined(absences.collect(), "||").unwrap_or_else(|| "false".to_owned()));
+        }
+        let holds = match operator.quantifier {
+            Some(quantifier) if condition.key.is_multivalued() => self.set(condition, quantifier)?,
+            _ => {
+                let holds = self.comparison(condition, &present)?;
+                if operator.negated { format!("!{holds}") } else { holds }
+            }
+        };
+        let otherwise = operator.holds_without_value();
+        Ok(format!("(if context has {present} then {holds} else {otherwise})"))
+    }
+
+    /// Whether the value of a present key is one of those compared with.
+    fn comparison(&mut self, condition: &Condition, present: &str) -> Result<String, String> {
+        let key = &condition.key;
+        let text = format!("context[{present}]");
+        match condition.operator.comparison {
+            Comparison::StringEquals | Comparison::StringLike => self.texts(condition, &text, false),
+            Comparison::StringEqualsIgnoreCase => {
+                let folded = self.attribute(Attribute { key: key.clone(), form: Form::Folded });
+                let any = self.texts(condition, &format!("context[{folded}]"), true)?;
+                Ok(format!("(context has {folded} && {any})"))
+            }
+            Comparison::Bool => {
+                let folded = self.attribute(Attribute { key: key.clone(), form: Form::Folded });
+                let values = condition.values.iter().map(|value| value::folded(value));
+                let any = self.one_of(values.collect(), &format!("context[{folded}]"));
+                Ok(format!("(context has {folded} && {any})"))
+            }
+            Comparison::Binary => {
+                let values = condition.values.iter().filter_map(|value| value::binary_text(value));
+                Ok(self.one_of(values.collect(), &text))
+            }
+            Comparison::Numeric(order) => self.ordered(condition, Form::Number, order, value::policy_number),
+            Comparison::Date(order) => self.ordered(condition, Form::Instant, order, |text| {
+                value::instant(text).map(|instant| instant.as_micros())
+            }),
+            Comparison::IpAddress => {
+                let name = self.attribute(Attribute { key: key.clone(), form: Form::Address });
+                let mut ranges = Vec::new();
+                for value in &condition.values {
+                    let network = value::Network::parse(value).ok_or_else(|| unreadable(value))?;
+                    ranges.push(format!("context[{name}].isInRange(ip(\"{network}\"))"));
+                }
+                let any = joined(ranges, "||").unwrap_or_else(|| "false".to_owned());
+                Ok(format!("(context has {name} && {any})"))
+            }
+            Comparison::Arn => self.arns(condition),
+            Comparison::Null => Err(unreadable("Null")),
+        }
+    }
+
+    fn texts(&mut self, condition: &Condition, text: &str, fold: bool) -> Result<String, String> {
+        let (mut exact, mut written) = (Vec::new(), Vec::new());
+        for value in &condition.values {
+            let pattern = condition.pattern(value, self.variables)?;
+            if let Some(whole) = pattern.as_text() {
+                exact.push(if fold { value::folded(whole) } else { whole.to_owned() });
+            } else if let Some(like) = like(text, &pattern) {
+                written.push(like);
+            } else {
+                let subject = Subject::Key(condition.key.clone());
+                written.push(self.computed(Computed::Like { subject, pattern, fold }));
+            }
+        }
+        if !exact.is_empty() {
+            written.push(self.one_of(exact, text));
+        }
+        Ok(joined(written, "||").unwrap_or_else(|| "false".to_owned()))
+    }
+
+    /// `text` is one of `values`; if there are none, what never holds.
+    fn one_of(&mut self, values: Vec<String>, text: &str) -> String {
+        if values.is_empty() {
+            return self.computed(Computed::Never);
+        }
+        format!("{}.contains({text})", text_list(&values))
+    }
+
+    fn ordered(
+        &mut self,
+        condition: &Condition,
+        form: Form,
+        order: Order,
+        read: impl Fn(&str) -> Option<i64>,
+    ) -> Result<String, String> {
+        let name = self.attribute(Attribute { key: condition.key.clone(), form });
+        let operator = match order {
+            Order::Equal => "==",
+            Order::Less => "<",
+            Order::LessOrEqual => "<=",
+            Order::Greater => ">",
+            Order::GreaterOrEqual => ">=",
+        };
+        let mut comparisons = Vec::new();
+        for value in &condition.values {
+            let number = read(value).ok_or_else(|| unreadable(value))?;
+            comparisons.push(format!("context[{name}] {operator} ({number})"));
+        }
+        let any = joined(comparisons, "||").unwrap_or_else(|| "false".to_owned());
+        Ok(format!("(context has {name} && {any})"))
+    }
+
+    fn arns(&mut self, condition: &Condition) -> Result<String, String> {
+        let name = self.attribute(Attribute { key: condition.key.clone(), form: Form::Arn });
+        let mut written = Vec::new();
+        for value in &condition.values {
+            let pattern = condition.pattern(value, self.variables)?;
+            let parts = pattern.split_arn().ok_or_else(|| unreadable(value))?;
+            let compared: Option<Vec<String>> = parts
+                .iter()
+                .enumerate()
+                .map(|(number, part)| like(&format!("context[{name}].part{number}"), part))
+                .collect();
+            written.push(match compared {
+                Some(compared) => joined(compared, "&&").unwrap_or_else(|| "true".to_owned()),
+                None => self.computed(Computed::Arn { key: condition.key.clone(), parts }),
+            });
+        }
+        let any = joined(written, "||").unwrap_or_else(|| "false".to_owned());
+        Ok(format!("(context has {name} && {any})"))
+    }
+
+    /// Whether the values of a present key of several stand as the quantifier says.
+    fn set(&mut self, condition: &Condition, quantifier: Quantifier) -> Result<String, String> {
+        let operator = condition.operator;
+        let fold = operator.comparison == Comparison::StringEqualsIgnoreCase;
+        let mut patterns = Vec::new();
+        for value in &condition.values {
+            patterns.push(condition.pattern(value, self.variables)?);
+        }
+        let exact: Option<Vec<String>> = patterns
+            .iter()
+            .map(|pattern| {
+                pattern.as_text().map(|text| if fold { value::folded(text) } else { text.to_owned() })
+            })
+            .collect();
+        let Some(exact) = exact else {
+            let key = condition.key.clone();
+            let negated = operator.negated;
+            return Ok(self.computed(Computed::Several { key, quantifier, negated, fold, patterns }));
+        };
+        let form = if fold { Form::FoldedTexts } else { Form::Texts };
+        let name = self.attribute(Attribute { key: condition.key.clone(), form });
+        let list = text_list(&exact);
+        let compared = match (quantifier, operator.negated) {
+            (Quantifier::ForAnyValue, false) => format!("{list}.containsAny(context[{name}])"),
+            (Quantifier::ForAnyValue, true) => format!("!({list}.containsAll(context[{name}]))"),
+            (Quantifier::ForAllValues, false) => format!("{list}.containsAll(context[{name}])"),
+            (Quantifier::ForAllValues, true) => format!("!({list}.containsAny(context[{name}]))"),
+        };
+        Ok(format!("(context has {name} && {compared})"))
+    }
+}
+
+const IN_PROJECT: &str = "principal is Nuee::ServiceAccount && resource in principal.project";
+
+/// The values were checked when the policy was read, so this is a defect; it refuses the policy.
+fn unreadable(value: &str) -> String {
+    format!("{value:?} could not be read again")
+}
+
+/// `None` if everybody is meant.
+fn principals(principals: &Principals) -> Option<String> {
+    if principals.anyone {
+        return principals.negated.then(|| "false".to_owned());
+    }
+    let mut written = Vec::new();
+    for named in &principals.named {
+        written.push(match named {
+            NamedPrincipal::All(id) => format!(
+                "(principal.organisation == Nuee::Organisation::\"{id}\" || principal.project == \
+                 Nuee::Project::\"{id}\")"
+            ),
+            NamedPrincipal::Account(organisation, account) => format!(
+                "(principal == Nuee::ServiceAccount::\"{account}\" && principal.organisation == \
+                 Nuee::Organisation::\"{organisation}\")"
+            ),
+        });
+    }
+    let any = joined(written, "||").unwrap_or_else(|| "false".to_owned());
+    let not = if principals.negated { "!" } else { "" };
+    Some(format!("{not}(principal is Nuee::ServiceAccount && {any})"))
+}
+
+fn action_list(actions: &[Action]) -> String {
+    let names: Vec<String> = actions.iter().map(|action| format!("Nuee::Action::\"{action}\"")).collect();
+    format!("[{}]", names.join(", "))
+}
+
+fn text_list(values: &[String]) -> String {
+    let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    format!("[{}]", values.join(", "))
+}
+
+/// `subject` matches the pattern, if Cedar has words for it.
+fn like(subject: &str, pattern: &Pattern) -> Option<String> {
+    let mut text = String::new();
+    for token in pattern.tokens() {
+        match token {
+            Token::Text(literal) => text.push_str(&escaped(literal, true)),
+            Token::Any => text.push('*'),
+            Token::One | Token::Variable { .. } => return None,
+        }
+    }
+    Some(format!("{subject} like \"{text}\""))
+}
+
+/// A text between quotes, as Cedar reads it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text, false))
+}
+
+/// A text between Cedar's quotes; in a pattern, `*` is written so that it is no wildcard.
+fn escaped(text: &str, pattern: bool) -> String {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '*' if pattern => escaped.push_str("\\*"),
+            '"' | '\\' => escaped.extend(['\\', character]),
+            ' '..='~' => escaped.push(character),
+            other => drop(write!(escaped, "\\u{{{:x}}}", u32::from(other))),
+        }
+    }
+    escaped
+}
+
+/// The parts joined by `&&` or `||`, in parentheses; as a balanced tree, since Cedar evaluates by recursion.
+fn joined(mut parts: Vec<String>, operator: &str) -> Option<String> {
+    if parts.len() < 2 {
+        return parts.pop().map(|part| format!("({part})"));
+    }
+    let right = joined(parts.split_off(parts.len() / 2), operator)?;
+    let left = joined(parts, operator)?;
+    Some(format!("({left} {operator} {right})"))
+}
