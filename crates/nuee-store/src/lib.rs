@@ -13,6 +13,7 @@
 mod blob_read;
 mod blob_write;
 mod bucket;
+mod bucket_policy;
 mod checksum;
 mod condition;
 mod copy;
@@ -42,6 +43,7 @@ mod version_id;
 pub use blob_read::Content;
 pub use blob_write::{Body, ExpectedChecksum, TrailingChecksum};
 pub use bucket::{Bucket, Versioning};
+pub use bucket_policy::{BucketPolicy, PublicAccess};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, Hasher};
 pub use condition::{Conditions, Tags};
 pub use copy::CopyOptions;

@@ -9,7 +9,7 @@ use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketSettingRow, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bucket, CorsRules, Error, Store, TagSet, record};
+use crate::{Bucket, BucketPolicy, CorsRules, Error, PublicAccess, Store, TagSet, record};
 
 /// What sealed settings are for, so that no other sealed record passes for them.
 pub(crate) const SETTING: &str = "setting";
@@ -21,6 +21,10 @@ pub enum Setting {
     Tags(TagSet),
     /// Which sites may script its content.
     Cors(CorsRules),
+    /// Who may do what in it, beside its project's members.
+    Policy(BucketPolicy),
+    /// What is blocked of public access to it.
+    PublicAccess(PublicAccess),
 }
 
 /// What a setting is about.
@@ -30,6 +34,10 @@ pub enum SettingName {
     Tags,
     /// Which sites may script its content.
     Cors,
+    /// Who may do what in it, beside its project's members.
+    Policy,
+    /// What is blocked of public access to it.
+    PublicAccess,
 }
 
 impl SettingName {
@@ -39,6 +47,8 @@ impl SettingName {
         match self {
             Self::Tags => "tags",
             Self::Cors => "cors",
+            Self::Policy => "policy",
+            Self::PublicAccess => "public-access",
         }
     }
 }
@@ -48,6 +58,8 @@ impl Setting {
         match self {
             Self::Tags(_) => SettingName::Tags,
             Self::Cors(_) => SettingName::Cors,
+            Self::Policy(_) => SettingName::Policy,
+            Self::PublicAccess(_) => SettingName::PublicAccess,
         }
     }
 }
@@ -59,6 +71,10 @@ pub struct Settings {
     pub tags: Option<TagSet>,
     /// Which sites may script its content.
     pub cors: Option<CorsRules>,
+    /// The text of its policy.
+    pub policy: Option<BucketPolicy>,
+    /// What is blocked of public access to it.
+    pub public_access: PublicAccess,
 }
 
 impl Settings {
@@ -66,6 +82,8 @@ impl Settings {
         match setting {
             Setting::Tags(tags) => self.tags = Some(tags),
             Setting::Cors(rules) => self.cors = Some(rules),
+            Setting::Policy(policy) => self.policy = Some(policy),
+            Setting::PublicAccess(access) => self.public_access = access,
         }
     }
 }

@@ -4,6 +4,7 @@ use nuee_access::Action;
 use nuee_store::{CorsRule, CorsRules, Setting, SettingName};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::asking;
 use crate::handlers::{
     Handlers,
     answer::{absent, from_store, invalid_argument},
@@ -38,7 +39,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetBucketCorsInput>,
     ) -> S3Result<S3Response<dto::GetBucketCorsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketCors)?;
         let rules = bucket.settings.cors.as_ref();
         let rules = rules.ok_or_else(|| absent("NoSuchCORSConfiguration", "CORS configuration"))?;
@@ -50,7 +51,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutBucketCorsInput>,
     ) -> S3Result<S3Response<dto::PutBucketCorsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::PutBucketCors;
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, action)?;
         let rules = request.input.cors_configuration.cors_rules;
@@ -69,7 +70,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::DeleteBucketCorsInput>,
     ) -> S3Result<S3Response<dto::DeleteBucketCorsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::PutBucketCors;
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, action)?;
         let deleted = self.store.delete_setting(&context, (&permit, action), &bucket, SettingName::Cors);

@@ -7,13 +7,14 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use nuee_access::Action;
-use nuee_base::{Context, Timestamp};
+use nuee_base::Timestamp;
 use nuee_store::{
     Body, ChecksumAlgorithm, Conditions, Content, Described, Details, ETag, Encryption, Object, ObjectInfo,
     VersionTarget,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::{Asking, asking};
 use crate::{
     Upload,
     handlers::answer::{from_store, invalid, not_implemented},
@@ -132,7 +133,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let named = (&*request.input.bucket, &*request.input.key);
         let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
         let described = self.described(&context, named, &request.headers)?;
@@ -153,7 +154,7 @@ impl Handlers {
     /// What a write says of the object beside its content, once it may say so.
     pub(crate) fn described(
         &self,
-        context: &Context,
+        context: &Asking<'_>,
         named: (&str, &str),
         headers: &HeaderMap,
     ) -> S3Result<Described> {
@@ -167,7 +168,7 @@ impl Handlers {
     }
 
     /// The object that a read is about, once it is permitted to.
-    fn read_target(&self, context: &Context, named: (&str, &str, Option<&str>)) -> S3Result<Object> {
+    fn read_target(&self, context: &Asking<'_>, named: (&str, &str, Option<&str>)) -> S3Result<Object> {
         let (target, permit) = self.version(context, named, (Action::GetObject, Action::GetObjectVersion))?;
         let VersionTarget { bucket, key, version } = &target;
         let found = match version {
@@ -181,7 +182,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectInput>,
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
@@ -207,7 +208,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::HeadObjectInput>,
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
@@ -235,7 +236,7 @@ impl Handlers {
     /// The object that a copy reads, once it is permitted to and its conditions hold.
     pub(crate) fn copy_source(
         &self,
-        context: &Context,
+        context: &Asking<'_>,
         source: &dto::CopySource,
         conditions: &Conditions,
     ) -> S3Result<Object> {
@@ -259,7 +260,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::CopyObjectInput>,
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let named = (&*request.input.bucket, &*request.input.key);
         let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
         let described = self.described(&context, named, &request.headers)?;

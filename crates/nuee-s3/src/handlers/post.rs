@@ -11,7 +11,7 @@ use nuee_store::{Body, BodyError, ChecksumAlgorithm, Conditions, ObjectInfo, Tag
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use crate::handlers::{
-    Handlers,
+    Asking, Handlers, Signing,
     answer::{from_store, invalid},
     checksum,
     object::asked_encryption,
@@ -36,8 +36,11 @@ impl Handlers {
     }
 
     pub(crate) async fn post_object(&self, posted: PostedObject<'_>) -> S3Result<ObjectInfo> {
+        let signing = if posted.principal == Principal::Anonymous { Signing::Nobody } else { Signing::Form };
         let context = Context::new(self.environment.clone(), posted.principal);
         let headers = &posted.parts.headers;
+        let head = (headers, &posted.parts.uri, &posted.parts.extensions);
+        let context = Asking::new(context, head, signing);
         let named = (posted.bucket, posted.key);
         let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
         let mut described = self.described(&context, named, headers)?;

@@ -74,6 +74,13 @@ fn offered(operation: Operation) -> Option<&'static [&'static str]> {
             "ExposeHeader",
             "MaxAgeSeconds",
         ],
+        O::PutPublicAccessBlock => &[
+            "PublicAccessBlockConfiguration",
+            "BlockPublicAcls",
+            "IgnorePublicAcls",
+            "BlockPublicPolicy",
+            "RestrictPublicBuckets",
+        ],
         O::PutBucketOwnershipControls => &["OwnershipControls", "Rule", "ObjectOwnership"],
         _ => return None,
     })
