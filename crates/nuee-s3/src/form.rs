@@ -23,6 +23,7 @@ use http_body_util::BodyExt;
 use multer::{Field, Multipart};
 use nuee_base::Principal;
 use nuee_store::{BodyError, ObjectInfo};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use self::{fields::Fields, policy::Policy, signature::Signed};
@@ -31,6 +32,10 @@ use crate::{
     auth::find,
     handlers::{Handlers, PostedObject},
 };
+
+/// What is encoded of a key in the path of an address.
+const IN_PATHS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
@@ -210,8 +215,7 @@ fn limited(
 /// The answer that the form asks for.
 fn success(fields: &Fields, (bucket, key): (&str, &str), info: &ObjectInfo) -> Response<s3s::Body> {
     let etag = format!("\"{}\"", info.etag);
-    let encoded = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let location = format!("/{bucket}/{}", encoded.replace("%2F", "/"));
+    let location = format!("/{bucket}/{}", utf8_percent_encode(key, IN_PATHS));
     let redirect = fields.get("success_action_redirect").or_else(|| fields.get("redirect"));
     let mut answer = Response::new(s3s::Body::empty());
     let mut target = location.clone();

@@ -38,7 +38,7 @@ impl Handlers {
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let conditions = condition::of_request(&request.headers)?;
         let deletion = self.deletion(&context, named, input.bypass_governance_retention, conditions)?;
-        let (bucket, _) = self.bucket(&context, &input.bucket, deletion.permit.action())?;
+        let bucket = self.find_bucket(&input.bucket)?;
         let done = self.store.delete_objects(&context, &bucket, vec![deletion]).await.map_err(from_store)?;
         let deleted =
             done.into_iter().next().unwrap_or_else(|| Ok(Deleted::default())).map_err(from_store)?;
