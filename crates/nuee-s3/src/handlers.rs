@@ -10,6 +10,7 @@ mod checksum;
 mod condition;
 mod configuration;
 mod deletion;
+mod lifecycle;
 mod list;
 mod lock;
 mod object;
@@ -148,6 +149,7 @@ operations! {
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput;
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput;
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput;
+    delete_bucket_lifecycle: DeleteBucketLifecycleInput => DeleteBucketLifecycleOutput;
     delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput;
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput;
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput;
@@ -155,6 +157,7 @@ operations! {
     get_object_retention: GetObjectRetentionInput => GetObjectRetentionOutput;
     list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput;
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput;
+    put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput => PutBucketLifecycleConfigurationOutput;
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput;
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput;
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput;

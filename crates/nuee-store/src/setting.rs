@@ -9,7 +9,7 @@ use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketSettingRow, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bucket, Error, Store, TagSet, record};
+use crate::{Bucket, Error, Lifecycle, Store, TagSet, record};
 
 /// What sealed settings are for, so that no other sealed record passes for them.
 pub(crate) const SETTING: &str = "setting";
@@ -19,6 +19,8 @@ pub(crate) const SETTING: &str = "setting";
 pub enum Setting {
     /// Tags.
     Tags(TagSet),
+    /// By which objects, versions and uploads go by themselves.
+    Lifecycle(Lifecycle),
 }
 
 /// What a setting is about.
@@ -26,6 +28,8 @@ pub enum Setting {
 pub enum SettingName {
     /// Tags.
     Tags,
+    /// Lifecycle rules.
+    Lifecycle,
 }
 
 impl SettingName {
@@ -34,6 +38,7 @@ impl SettingName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tags => "tags",
+            Self::Lifecycle => "lifecycle",
         }
     }
 }
@@ -42,6 +47,7 @@ impl Setting {
     fn name(&self) -> SettingName {
         match self {
             Self::Tags(_) => SettingName::Tags,
+            Self::Lifecycle(_) => SettingName::Lifecycle,
         }
     }
 }
@@ -51,12 +57,15 @@ impl Setting {
 pub struct Settings {
     /// Its tags.
     pub tags: Option<TagSet>,
+    /// Its lifecycle rules.
+    pub lifecycle: Option<Lifecycle>,
 }
 
 impl Settings {
     fn add(&mut self, setting: Setting) {
         match setting {
             Setting::Tags(tags) => self.tags = Some(tags),
+            Setting::Lifecycle(lifecycle) => self.lifecycle = Some(lifecycle),
         }
     }
 }

@@ -40,6 +40,7 @@ operations! {
     PutBucketAcl, PutBucketOwnershipControls,
     GetObjectAttributes, PutObjectTagging, DeleteObjectTagging, GetObjectRetention, PutObjectRetention,
     GetObjectLegalHold, PutObjectLegalHold, PutObjectAcl,
+    PutBucketLifecycleConfiguration, DeleteBucketLifecycle,
     CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
 }
 
@@ -197,9 +198,11 @@ static ROUTES: &[Route] = {
         route(Method::PUT, Bucket, &["tagging"], O::PutBucketTagging, Document),
         route(Method::PUT, Bucket, &["acl"], O::PutBucketAcl, Document),
         route(Method::PUT, Bucket, &["ownershipControls"], O::PutBucketOwnershipControls, Document),
+        route(Method::PUT, Bucket, &["lifecycle"], O::PutBucketLifecycleConfiguration, Document),
         route(Method::PUT, Bucket, &[], O::CreateBucket, Document),
         route(Method::DELETE, Bucket, &["encryption"], O::DeleteBucketEncryption, Nothing),
         route(Method::DELETE, Bucket, &["tagging"], O::DeleteBucketTagging, Nothing),
+        route(Method::DELETE, Bucket, &["lifecycle"], O::DeleteBucketLifecycle, Nothing),
         route(Method::DELETE, Bucket, &[], O::DeleteBucket, Nothing),
         route(Method::POST, Bucket, &["delete"], O::DeleteObjects, Document),
         route(Method::GET, Service, &[], O::ListBuckets, Nothing),

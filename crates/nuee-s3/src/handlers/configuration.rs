@@ -33,8 +33,6 @@ never_configured! {
         Ok(dto::GetBucketAccelerateConfigurationOutput::default());
     get_bucket_cors(GetBucketCorsInput, GetBucketCors) -> GetBucketCorsOutput:
         Err(absent("NoSuchCORSConfiguration", "CORS configuration"));
-    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput, GetLifecycle) -> GetBucketLifecycleConfigurationOutput:
-        Err(absent("NoSuchLifecycleConfiguration", "lifecycle configuration"));
     get_bucket_logging(GetBucketLoggingInput, GetBucketLogging) -> GetBucketLoggingOutput:
         Ok(dto::GetBucketLoggingOutput::default());
     get_bucket_notification_configuration(GetBucketNotificationConfigurationInput, GetBucketNotification) -> GetBucketNotificationConfigurationOutput:
