@@ -50,7 +50,8 @@ pub use details::Details;
 pub use error::{BodyError, Error};
 pub use etag::ETag;
 pub use lifecycle::{
-    Expiration, Lifecycle, LifecycleFilter, LifecycleRule, NoncurrentExpiration, TransitionMinimum,
+    Expiration, Lifecycle, LifecycleCount, LifecycleFilter, LifecycleReport, LifecycleRound, LifecycleRule,
+    NoncurrentExpiration, TransitionMinimum,
 };
 pub use list::{ListQuery, ListedObject, ListedVersion, MAX_PAGE, Page, VersionPage, VersionsQuery};
 pub use lock::{DefaultRetention, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod};

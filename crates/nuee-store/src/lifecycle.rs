@@ -14,8 +14,15 @@
 //!
 //! Deliberately absent: transitions, since there is one class of storage.
 
+mod apply;
 mod day;
+mod due;
 mod filter;
+mod pages;
+mod place;
+mod plan;
+mod report;
+mod round;
 mod rule;
 
 use nuee_base::Timestamp;
@@ -23,6 +30,7 @@ use nuee_base::Timestamp;
 use crate::{Error, Object, Store, TagSet};
 
 pub use filter::LifecycleFilter;
+pub use report::{LifecycleCount, LifecycleReport, LifecycleRound};
 pub use rule::{Expiration, Lifecycle, LifecycleRule, NoncurrentExpiration, TransitionMinimum};
 
 impl Store {
