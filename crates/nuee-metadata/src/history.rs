@@ -139,8 +139,7 @@ impl Snapshot<'_> {
 
     /// Whether any of these rows of a key is older than this version.
     pub fn has_older_history(&self, bucket: i64, key: &ObjectKey, version: i64) -> Result<bool, Error> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM history WHERE bucket = ?1 AND key = ?2 AND version < ?3)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM history WHERE bucket = ?1 AND key = ?2 AND version < ?3)";
         let params = (bucket, key.as_bytes(), version);
         Ok(self.find(sql, params, |row| Columns::new("history", row).integer(0))? == Some(1))
     }

@@ -74,7 +74,11 @@ impl Row {
 
 impl Plan {
     /// The first rule that is about a row, as far as its listing tells, and of which `says` is true.
-    fn rule<'p>(&'p self, row: &Row, says: impl Fn(&LifecycleRule) -> bool) -> Option<(usize, &'p LifecycleRule)> {
+    fn rule<'p>(
+        &'p self,
+        row: &Row,
+        says: impl Fn(&LifecycleRule) -> bool,
+    ) -> Option<(usize, &'p LifecycleRule)> {
         self.lifecycle.enabled().find(|(_, rule)| {
             let filter = &rule.filter;
             // A marker has no tags and no size.
@@ -182,7 +186,12 @@ impl Store {
     }
 
     /// When the next version, or marker, of a key was written; `None` if there is none.
-    fn replaced_at(&self, snapshot: &Snapshot<'_>, plan: &Plan, row: &Row) -> Result<Option<Timestamp>, Error> {
+    fn replaced_at(
+        &self,
+        snapshot: &Snapshot<'_>,
+        plan: &Plan,
+        row: &Row,
+    ) -> Result<Option<Timestamp>, Error> {
         let (bucket, key) = (&plan.bucket, &row.key);
         let next = match snapshot.next_history(bucket.number, key, row.id)? {
             Some(next) => self.open_history(bucket, (next.version, key.as_str()), &next.record, &next.mac)?,

@@ -46,7 +46,8 @@ impl LifecycleFilter {
     }
 
     pub(super) fn fits_size(&self, size: u64) -> bool {
-        self.larger_than.is_none_or(|bound| size > bound) && self.smaller_than.is_none_or(|bound| size < bound)
+        self.larger_than.is_none_or(|bound| size > bound)
+            && self.smaller_than.is_none_or(|bound| size < bound)
     }
 
     pub(super) fn fits_tags(&self, tags: &TagSet) -> bool {
@@ -98,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_filter_that_nothing_fits_is_refused() {
-        let sizes = |larger_than, smaller_than| LifecycleFilter { larger_than, smaller_than, ..Default::default() };
+        let sizes =
+            |larger_than, smaller_than| LifecycleFilter { larger_than, smaller_than, ..Default::default() };
         for (larger, smaller, sound) in [
             (None, None, true),
             (Some(0), None, true),

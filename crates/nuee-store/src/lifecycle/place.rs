@@ -52,8 +52,9 @@ impl Store {
 
     pub(super) async fn keep_lifecycle_place(&self, place: &Place) -> Result<(), Error> {
         let bytes = record::encode(&PlaceRecord::V1(place.clone()))?;
-        let keep =
-            move |transaction: &Transaction<'_>| Ok::<_, Error>(transaction.set_platform_value(KEPT, &bytes)?);
+        let keep = move |transaction: &Transaction<'_>| {
+            Ok::<_, Error>(transaction.set_platform_value(KEPT, &bytes)?)
+        };
         self.0.metadata.write(keep).await
     }
 }

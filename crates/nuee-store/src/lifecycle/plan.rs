@@ -6,10 +6,7 @@ use nuee_base::Timestamp;
 use nuee_metadata::{BucketSettingRow, Snapshot, Transaction};
 
 use super::rule::{Expiration, Lifecycle, LifecycleRule};
-use crate::{
-    Bucket, Error, Setting, SettingName, Store,
-    list::successor,
-};
+use crate::{Bucket, Error, Setting, SettingName, Store, list::successor};
 
 /// The rules of a bucket, and the time at which they are carried out.
 pub(super) struct Plan {

@@ -12,7 +12,7 @@ use super::{
     apply::Acting,
     place::{At, Place},
     plan::Plan,
-    report::{LifecycleReport, LifecycleRound},
+    report::{LifecycleCount, LifecycleReport, LifecycleRound},
 };
 use crate::{Bucket, Error, SettingName, Store};
 
@@ -34,7 +34,9 @@ impl Store {
             match self.lifecycle_round(decider, &mut stop).await {
                 Ok(round) if round == LifecycleRound::default() => {}
                 Ok(round) => tracing::info!(?round, "lifecycle rules were carried out"),
-                Err(error) => tracing::warn!(%error, "lifecycle rules could not be carried out; it is tried again"),
+                Err(error) => {
+                    tracing::warn!(%error, "lifecycle rules could not be carried out; it is tried again")
+                }
             }
             let taken = self.0.environment.uptime().saturating_sub(begun);
             rest = interval.saturating_sub(taken).max(FIRST.min(interval));
@@ -123,7 +125,7 @@ impl Store {
             self.note_lifecycle_run(context, &bucket).await?;
         }
         let mut total = LifecycleReport::default();
-        total.rules.resize(plan.lifecycle.rules().len(), Default::default());
+        total.rules.resize(plan.lifecycle.rules().len(), LifecycleCount::default());
         let mut at = Some(At::beginning());
         while let Some(here) = at {
             let mut page = self.lifecycle_page(&plan, here).await?;

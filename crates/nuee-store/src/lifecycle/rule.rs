@@ -168,7 +168,10 @@ impl LifecycleRule {
         self.filter.check()?;
         let days = [
             ("Days' for Expiration", self.expiration.and_then(Expiration::days)),
-            ("NoncurrentDays' for NoncurrentVersionExpiration", self.noncurrent.map(|noncurrent| noncurrent.days)),
+            (
+                "NoncurrentDays' for NoncurrentVersionExpiration",
+                self.noncurrent.map(|noncurrent| noncurrent.days),
+            ),
             ("DaysAfterInitiation' for AbortIncompleteMultipartUpload", self.abort_after_days),
         ];
         if let Some((of, _)) = days.into_iter().find(|(_, days)| *days == Some(0)) {

@@ -56,8 +56,10 @@ pub(super) fn to_rule(asked: dto::LifecycleRule) -> S3Result<LifecycleRule> {
 }
 
 fn to_filter(asked: dto::LifecycleRuleFilter) -> S3Result<LifecycleFilter> {
-    let dto::LifecycleRuleFilter { and, object_size_greater_than, object_size_less_than, prefix, tag } = asked;
-    let outside = filter((prefix, tag.into_iter().collect()), object_size_greater_than, object_size_less_than)?;
+    let dto::LifecycleRuleFilter { and, object_size_greater_than, object_size_less_than, prefix, tag } =
+        asked;
+    let outside =
+        filter((prefix, tag.into_iter().collect()), object_size_greater_than, object_size_less_than)?;
     let Some(and) = and else {
         if outside.predicates() > 1 {
             return Err(malformed("a Filter has one predicate: join several by And"));

@@ -61,8 +61,9 @@ fn what_cannot_be_meant_is_refused() {
 #[test]
 fn an_object_expires_by_the_rule_that_comes_first_of_those_that_fit() {
     let day = |number: i64| Timestamp::from_micros(number * 86_400_000_000);
-    let under = |prefix: &str, rule: LifecycleRule| {
-        LifecycleRule { filter: LifecycleFilter { prefix: Some(prefix.into()), ..rule.filter }, ..rule }
+    let under = |prefix: &str, rule: LifecycleRule| LifecycleRule {
+        filter: LifecycleFilter { prefix: Some(prefix.into()), ..rule.filter },
+        ..rule
     };
     let days = |id: &str, days| LifecycleRule { expiration: Some(Expiration::Days(days)), ..rule(id) };
     let date = |id: &str, day: i64| LifecycleRule {

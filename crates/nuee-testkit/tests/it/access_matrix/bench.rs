@@ -62,7 +62,7 @@ impl Asker {
 
 /// What a request is about: things of the project `schools`, which is asked for, and of `exams`, its neighbour.
 ///
-/// `/schools-N` has tags, and holds the object `kept` with tags and the upload `parts` with one part; `/vault-N` keeps
+/// `/schools-N` has tags and lifecycle rules, and holds the object `kept` with tags and the upload `parts` with one part; `/vault-N` keeps
 /// versions, and holds `kept`, and `held` which is retained; `/empty-N` holds nothing; `/exams-N` is the neighbour's, with
 /// an upload of its own.
 #[derive(Debug, Clone, Default)]
@@ -171,6 +171,8 @@ impl Bench {
         answered(&mut owner, kept.header("x-amz-tagging", "direction=culture"));
         let tags = Draft::put(&bucket, super::requests::tags("culture")).query("tagging", "");
         answered(&mut owner, tags);
+        let rules = Draft::put(&bucket, super::requests::lifecycle(1)).query("lifecycle", "");
+        answered(&mut owner, rules);
         let vault = format!("/vault-{round}");
         answered(&mut owner, Draft::put(&vault, "").header("x-amz-bucket-object-lock-enabled", "true"));
         let kept = Draft::put(&format!("{vault}/kept"), "kept").header("x-amz-tagging", "direction=culture");
@@ -230,7 +232,8 @@ fn all_in(client: &mut Client, bucket: &str) -> Vec<String> {
         seen.push(get(&format!("{bucket}/{key}"), "uploadId", &id).text());
     }
     seen.extend(
-        ["encryption", "versioning", "object-lock", "tagging"].map(|name| told(client, bucket, name, "")),
+        ["encryption", "versioning", "object-lock", "tagging", "lifecycle"]
+            .map(|name| told(client, bucket, name, "")),
     );
     for (key, version) in listed.elements("Key").iter().zip(listed.elements("VersionId")) {
         let path = format!("{bucket}/{key}");
