@@ -128,6 +128,7 @@ impl Store {
         total.rules.resize(plan.lifecycle.rules().len(), LifecycleCount::default());
         let mut at = Some(At::beginning());
         while let Some(here) = at {
+            let begun = self.0.environment.uptime();
             let mut page = self.lifecycle_page(&plan, here).await?;
             at = page.next.take();
             if dry_run {
@@ -137,6 +138,7 @@ impl Store {
                 total.merge(&self.let_go(&acting, &plan, page).await?);
             }
             progress(&total);
+            tokio::time::sleep(self.0.environment.uptime().saturating_sub(begun) * PAGE_REST).await;
         }
         Ok(Some(total))
     }
@@ -155,10 +157,12 @@ impl Store {
 
     fn require_same_rules(&self, plan: &Plan) -> Result<(), Error> {
         let present = self.lifecycle_plan(plan.bucket.number)?;
-        if present.is_some_and(|present| present.row == plan.row) {
+        if present.is_some_and(|present| present.row == plan.row && present.bucket == plan.bucket) {
             return Ok(());
         }
-        Err(Error::InvalidBucketState("the rules were changed meanwhile: run them again".into()))
+        Err(Error::InvalidBucketState(
+            "the bucket or its rules were changed meanwhile: run them again".into(),
+        ))
     }
 }
 

@@ -243,6 +243,10 @@ fn what_is_due_goes_and_who_runs_the_platform_sees_numbers() {
         let left = if dry_run { &["new", "old/secret-name"][..] } else { &["new"] };
         assert_eq!(client.list("/bucket").unwrap(), left);
     }
+    let verified =
+        runtime.block_on(administration.execute(Request::Verify { content: true, checkpoint: None }, |_| {}));
+    let Reply::Verified(verified) = verified.unwrap() else { panic!("a verification is verified") };
+    assert_eq!(verified.damaged, 0, "{:?}", verified.findings);
     assert!(run("nowhere", true).unwrap_err().to_string().contains("does not exist"));
     assert_eq!(client.put("/bare", "").unwrap().status, 200);
     assert!(run("bare", true).unwrap_err().to_string().contains("no lifecycle rules"));
