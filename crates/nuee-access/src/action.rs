@@ -169,6 +169,8 @@ actions! {
     ListOrganisations => "nuee:ListOrganisations",
     /// Check everything that the platform stores; shows no content.
     Verify => "nuee:Verify",
+    /// Have a bucket's lifecycle rules carried out now, or count what they would let go; shows no keys.
+    RunLifecycle => "nuee:RunLifecycle",
 }
 
 /// What an action is done on, for a bucket's policy.

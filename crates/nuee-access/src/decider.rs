@@ -150,6 +150,7 @@ impl fmt::Display for Denied {
             Principal::Operator => {
                 write!(f, "an operator may not do {action} here: use a service account of the project")
             }
+            Principal::Lifecycle => write!(f, "lifecycle rules may not do {action} here"),
             account @ Principal::ServiceAccount { role, .. } => write!(
                 f,
                 "{account}, with the role {role}, may not do {action} here: use a service account of the project \

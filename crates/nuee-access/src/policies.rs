@@ -223,7 +223,7 @@ fn conclude(question: &Question, response: &Response) -> Answer {
 fn why_nothing_permits(question: &Question) -> Reason {
     let own = match &question.principal {
         Principal::Anonymous => return Reason::Anonymous,
-        Principal::Operator => return Reason::NotPermitted,
+        Principal::Operator | Principal::Lifecycle => return Reason::NotPermitted,
         Principal::ServiceAccount { project, .. } => project,
     };
     match &question.resource {

@@ -12,6 +12,7 @@ mod condition;
 mod configuration;
 mod cors;
 mod deletion;
+mod lifecycle;
 mod list;
 mod lock;
 mod object;
@@ -176,6 +177,7 @@ operations! {
     delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput;
     put_bucket_policy: PutBucketPolicyInput => PutBucketPolicyOutput;
     put_public_access_block: PutPublicAccessBlockInput => PutPublicAccessBlockOutput;
+    delete_bucket_lifecycle: DeleteBucketLifecycleInput => DeleteBucketLifecycleOutput;
     delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput;
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput;
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput;
@@ -184,6 +186,7 @@ operations! {
     list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput;
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput;
     put_bucket_cors: PutBucketCorsInput => PutBucketCorsOutput;
+    put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput => PutBucketLifecycleConfigurationOutput;
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput;
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput;
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput;

@@ -43,6 +43,17 @@ pub struct Bucket {
     record: Vec<u8>,
 }
 
+/// Everything else follows from these.
+impl PartialEq for Bucket {
+    fn eq(&self, other: &Self) -> bool {
+        (self.number, self.id) == (other.number, other.id)
+            && self.record == other.record
+            && self.settings == other.settings
+    }
+}
+
+impl Eq for Bucket {}
+
 /// Whether a bucket keeps the versions of its objects that are replaced or deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Versioning {

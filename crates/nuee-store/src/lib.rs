@@ -23,6 +23,7 @@ mod details;
 mod error;
 mod etag;
 mod lease;
+mod lifecycle;
 mod list;
 mod lock;
 mod lock_clock;
@@ -52,6 +53,10 @@ pub use deletion::{Deleted, Deletion};
 pub use details::Details;
 pub use error::{BodyError, Error};
 pub use etag::ETag;
+pub use lifecycle::{
+    Expiration, Lifecycle, LifecycleCount, LifecycleFilter, LifecycleReport, LifecycleRound, LifecycleRule,
+    NoncurrentExpiration, TransitionMinimum,
+};
 pub use list::{ListQuery, ListedObject, ListedVersion, MAX_PAGE, Page, VersionPage, VersionsQuery};
 pub use lock::{DefaultRetention, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod};
 pub use object::{Described, MAX_PUT_BYTES, Object, ObjectInfo};

@@ -9,7 +9,7 @@ use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketSettingRow, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bucket, BucketPolicy, CorsRules, Error, PublicAccess, Store, TagSet, record};
+use crate::{Bucket, BucketPolicy, CorsRules, Error, Lifecycle, PublicAccess, Store, TagSet, record};
 
 /// What sealed settings are for, so that no other sealed record passes for them.
 pub(crate) const SETTING: &str = "setting";
@@ -25,6 +25,8 @@ pub enum Setting {
     Policy(BucketPolicy),
     /// What is blocked of public access to it.
     PublicAccess(PublicAccess),
+    /// By which objects, versions and uploads go by themselves.
+    Lifecycle(Lifecycle),
 }
 
 /// What a setting is about.
@@ -38,6 +40,8 @@ pub enum SettingName {
     Policy,
     /// What is blocked of public access to it.
     PublicAccess,
+    /// Lifecycle rules.
+    Lifecycle,
 }
 
 impl SettingName {
@@ -49,6 +53,7 @@ impl SettingName {
             Self::Cors => "cors",
             Self::Policy => "policy",
             Self::PublicAccess => "public-access",
+            Self::Lifecycle => "lifecycle",
         }
     }
 }
@@ -60,6 +65,7 @@ impl Setting {
             Self::Cors(_) => SettingName::Cors,
             Self::Policy(_) => SettingName::Policy,
             Self::PublicAccess(_) => SettingName::PublicAccess,
+            Self::Lifecycle(_) => SettingName::Lifecycle,
         }
     }
 }
@@ -75,6 +81,8 @@ pub struct Settings {
     pub policy: Option<BucketPolicy>,
     /// What is blocked of public access to it.
     pub public_access: PublicAccess,
+    /// Its lifecycle rules.
+    pub lifecycle: Option<Lifecycle>,
 }
 
 impl Settings {
@@ -84,6 +92,7 @@ impl Settings {
             Setting::Cors(rules) => self.cors = Some(rules),
             Setting::Policy(policy) => self.policy = Some(policy),
             Setting::PublicAccess(access) => self.public_access = access,
+            Setting::Lifecycle(lifecycle) => self.lifecycle = Some(lifecycle),
         }
     }
 }

@@ -136,7 +136,7 @@ impl<'a> Asked<'a> {
     fn known(&self, key: &ConditionKey) -> Option<Option<String>> {
         let account = match &self.question.principal {
             Principal::ServiceAccount { id, organisation, .. } => Some((id, organisation)),
-            Principal::Anonymous | Principal::Operator => None,
+            Principal::Anonymous | Principal::Operator | Principal::Lifecycle => None,
         };
         let anonymous = self.question.principal == Principal::Anonymous;
         let organisation = || match &self.question.resource {

@@ -78,7 +78,7 @@ fn entities_fit_the_schema() {
         Resource::Project { organisation, project },
         bucket(),
     ];
-    for principal in [Principal::Anonymous, Principal::Operator, owner()] {
+    for principal in [Principal::Anonymous, Principal::Operator, Principal::Lifecycle, owner()] {
         for resource in resources {
             let question = Question { principal: principal.clone(), action: Action::GetObject, resource };
             let entities = policies.vocabulary.entities(&question, Some(&policies.schema));

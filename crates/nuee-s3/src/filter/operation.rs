@@ -41,6 +41,7 @@ operations! {
     PutBucketPolicy, DeleteBucketPolicy, PutPublicAccessBlock, DeletePublicAccessBlock,
     GetObjectAttributes, PutObjectTagging, DeleteObjectTagging, GetObjectRetention, PutObjectRetention,
     GetObjectLegalHold, PutObjectLegalHold, PutObjectAcl, PostObject,
+    PutBucketLifecycleConfiguration, DeleteBucketLifecycle,
     CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
 }
 
@@ -201,12 +202,14 @@ static ROUTES: &[Route] = {
         route(Method::PUT, Bucket, &["publicAccessBlock"], O::PutPublicAccessBlock, Document),
         route(Method::PUT, Bucket, &["cors"], O::PutBucketCors, Document),
         route(Method::PUT, Bucket, &["ownershipControls"], O::PutBucketOwnershipControls, Document),
+        route(Method::PUT, Bucket, &["lifecycle"], O::PutBucketLifecycleConfiguration, Document),
         route(Method::PUT, Bucket, &[], O::CreateBucket, Document),
         route(Method::DELETE, Bucket, &["encryption"], O::DeleteBucketEncryption, Nothing),
         route(Method::DELETE, Bucket, &["policy"], O::DeleteBucketPolicy, Nothing),
         route(Method::DELETE, Bucket, &["publicAccessBlock"], O::DeletePublicAccessBlock, Nothing),
         route(Method::DELETE, Bucket, &["cors"], O::DeleteBucketCors, Nothing),
         route(Method::DELETE, Bucket, &["tagging"], O::DeleteBucketTagging, Nothing),
+        route(Method::DELETE, Bucket, &["lifecycle"], O::DeleteBucketLifecycle, Nothing),
         route(Method::DELETE, Bucket, &[], O::DeleteBucket, Nothing),
         route(Method::POST, Bucket, &["delete"], O::DeleteObjects, Document),
         route(Method::POST, Bucket, &[], O::PostObject, Content),

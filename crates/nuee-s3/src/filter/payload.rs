@@ -16,6 +16,8 @@ pub(crate) const MAX_CONTENT_BYTES: u64 = 5 << 30;
 pub(crate) fn max_document_bytes(operation: Operation) -> u64 {
     match operation {
         Operation::DeleteObjects | Operation::CompleteMultipartUpload => 8 << 20,
+        // A thousand rules.
+        Operation::PutBucketLifecycleConfiguration => 256 << 10,
         _ => 64 << 10,
     }
 }

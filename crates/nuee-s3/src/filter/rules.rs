@@ -96,6 +96,7 @@ const CHECKED: Operations = Operations::of(&[
     O::PutObjectRetention,
     O::PutObjectLegalHold,
     O::PutObjectAcl,
+    O::PutBucketLifecycleConfiguration,
 ]);
 const CONDITIONAL: Operations = Operations::of(&[
     O::GetObject,
@@ -218,6 +219,11 @@ static HEADERS: &[Rule] = {
         rule("x-amz-tagging", MAKE, Any),
         rule("x-amz-tagging-directive", COPY_OBJECT, OneOf(&["COPY", "REPLACE"])),
         rule("x-amz-trailer", CONTENT, Given),
+        rule(
+            "x-amz-transition-default-minimum-object-size",
+            Operations::of(&[O::PutBucketLifecycleConfiguration]),
+            OneOf(&["all_storage_classes_128K", "varies_by_storage_class"]),
+        ),
         rule("x-amz-user-agent", ALL, Any),
         rule("x-amz-website-redirect-location", NONE, Any),
         rule("x-amz-write-offset-bytes", NONE, Any),
@@ -266,7 +272,15 @@ static PARAMETERS: &[Rule] = {
         rule("inventory", NONE, Any),
         rule("key-marker", Operations::of(&[O::ListMultipartUploads, O::ListObjectVersions]), Any),
         rule("legal-hold", Operations::of(&[O::GetObjectLegalHold, O::PutObjectLegalHold]), Any),
-        rule("lifecycle", Operations::of(&[O::GetBucketLifecycleConfiguration]), Any),
+        rule(
+            "lifecycle",
+            Operations::of(&[
+                O::GetBucketLifecycleConfiguration,
+                O::PutBucketLifecycleConfiguration,
+                O::DeleteBucketLifecycle,
+            ]),
+            Any,
+        ),
         rule("list-type", V2, OneOf(&["2"])),
         rule("location", Operations::of(&[O::GetBucketLocation]), Any),
         rule("logging", Operations::of(&[O::GetBucketLogging]), Any),

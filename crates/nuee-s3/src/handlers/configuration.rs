@@ -32,8 +32,6 @@ macro_rules! never_configured {
 never_configured! {
     get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput, GetAccelerate) -> GetBucketAccelerateConfigurationOutput:
         Ok(dto::GetBucketAccelerateConfigurationOutput::default());
-    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput, GetLifecycle) -> GetBucketLifecycleConfigurationOutput:
-        Err(absent("NoSuchLifecycleConfiguration", "lifecycle configuration"));
     get_bucket_logging(GetBucketLoggingInput, GetBucketLogging) -> GetBucketLoggingOutput:
         Ok(dto::GetBucketLoggingOutput::default());
     get_bucket_notification_configuration(GetBucketNotificationConfigurationInput, GetBucketNotification) -> GetBucketNotificationConfigurationOutput:

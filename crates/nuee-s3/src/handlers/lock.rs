@@ -28,7 +28,8 @@ fn mode(text: &str) -> Option<RetentionMode> {
     }
 }
 
-fn instant(date: &dto::Timestamp) -> Timestamp {
+/// An instant that a document tells.
+pub(crate) fn instant(date: &dto::Timestamp) -> Timestamp {
     let date = time::OffsetDateTime::from(date.clone());
     Timestamp::from_micros(i64::try_from(date.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX))
 }

@@ -20,7 +20,7 @@ use crate::{
     handlers::answer::{from_store, invalid, not_implemented},
     handlers::bucket::{encryption_by_name, encryption_name},
     handlers::checksum::{self, set_object_checksum},
-    handlers::{Handlers, condition, lock, tagging},
+    handlers::{Handlers, condition, lifecycle, lock, tagging},
 };
 
 /// How often a copy is begun again because its source was replaced meanwhile.
@@ -139,9 +139,11 @@ impl Handlers {
         let described = self.described(&context, named, &request.headers)?;
         let body = body(&request, ChecksumAlgorithm::Crc64Nvme)?;
         let conditions = condition::of_request(&request.headers)?;
+        let tags = lifecycle::of_new(&bucket, &described);
         let put = self.store.put_object(&context, &permit, (&bucket, key), (body, described), conditions);
         let info = put.await.map_err(from_store)?;
         let mut output = dto::PutObjectOutput {
+            expiration: lifecycle::of_written(&bucket, &request.input.key, (&info, tags)),
             e_tag: Some(etag(&info)),
             server_side_encryption: Some(encryption(info.etag)),
             ..Default::default()
@@ -196,6 +198,7 @@ impl Handlers {
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
             tag_count: i32::try_from(object.tags).ok().filter(|count| *count > 0),
+            expiration: self.expiration(&object, (&input.key, input.version_id.as_deref()))?,
             ..Shown::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
@@ -219,6 +222,7 @@ impl Handlers {
         let mut output = dto::HeadObjectOutput {
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
+            expiration: self.expiration(&object, (&input.key, input.version_id.as_deref()))?,
             ..Shown::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {

@@ -43,7 +43,9 @@ DeleteBucketEncryption             yes     y y - - -  - -  k k s -  t t  - y  20
 GetBucketAcl                       no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketAccelerateConfiguration   no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketCors                      no      y y y y y  - -  k k s -  t t  - y  200
-GetBucketLifecycleConfiguration    no      y y y y y  - -  k k s -  t t  - y  404 NoSuchLifecycleConfiguration
+GetBucketLifecycleConfiguration    no      y y y y y  - -  k k s -  t t  - y  200
+PutBucketLifecycleConfiguration    yes     y y - - -  - -  k k s -  t t  - y  200
+DeleteBucketLifecycle              yes     y y - - -  - -  k k s -  t t  - y  204
 GetBucketLogging                   no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketNotificationConfiguration no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketOwnershipControls         no      y y y y y  - -  k k s -  t t  - y  200

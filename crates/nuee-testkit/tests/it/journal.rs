@@ -55,6 +55,14 @@ const LEAVES: &[(&str, [&str; 5])] = &[
     ("PostObject", ["s3:PutObject", "bucket/schools-#", "written", "", ""]),
     ("PutBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags @", ""]),
     ("DeleteBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags removed", ""]),
+    (
+        "PutBucketLifecycleConfiguration",
+        ["s3:PutLifecycleConfiguration", "bucket/schools-#", "", "lifecycle @", ""],
+    ),
+    (
+        "DeleteBucketLifecycle",
+        ["s3:PutLifecycleConfiguration", "bucket/schools-#", "", "lifecycle removed", ""],
+    ),
     ("PutObjectTagging", ["s3:PutObjectTagging", "bucket/schools-#", "kept", "tags @", "version @"]),
     (
         "PutObjectTagging:version",

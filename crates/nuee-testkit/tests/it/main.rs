@@ -22,6 +22,7 @@ mod forms;
 mod io_errors;
 mod journal;
 mod kept_data;
+mod lifecycle;
 mod memory;
 mod policies;
 mod semantics;

@@ -78,7 +78,7 @@ impl Asker {
 
 /// What a request is about: things of the project `schools`, which is asked for, and of `exams`, its neighbour.
 ///
-/// `/schools-N` has tags, and holds the object `kept` with tags and the upload `parts` with one part; `/vault-N` keeps
+/// `/schools-N` has tags and lifecycle rules, and holds the object `kept` with tags and the upload `parts` with one part; `/vault-N` keeps
 /// versions, and holds `kept`, and `held` which is retained; `/empty-N` holds nothing; `/exams-N` is the neighbour's, with
 /// an upload of its own.
 #[derive(Debug, Clone, Default)]
@@ -189,6 +189,8 @@ impl Bench {
         answered(&mut owner, tags);
         let cors = Draft::put(&bucket, super::requests::cors("GET")).query("cors", "");
         answered(&mut owner, cors);
+        let rules = Draft::put(&bucket, super::requests::lifecycle(1)).query("lifecycle", "");
+        answered(&mut owner, rules);
         let vault = format!("/vault-{round}");
         answered(&mut owner, Draft::put(&vault, "").header("x-amz-bucket-object-lock-enabled", "true"));
         let kept = Draft::put(&format!("{vault}/kept"), "kept").header("x-amz-tagging", "direction=culture");
@@ -250,8 +252,17 @@ fn all_in(client: &mut Client, bucket: &str) -> Vec<String> {
         seen.push(get(&format!("{bucket}/{key}"), "uploadId", &id).text());
     }
     seen.extend(
-        ["encryption", "versioning", "object-lock", "tagging", "cors", "policy", "publicAccessBlock"]
-            .map(|name| told(client, bucket, name, "")),
+        [
+            "encryption",
+            "versioning",
+            "object-lock",
+            "tagging",
+            "cors",
+            "policy",
+            "publicAccessBlock",
+            "lifecycle",
+        ]
+        .map(|name| told(client, bucket, name, "")),
     );
     for (key, version) in listed.elements("Key").iter().zip(listed.elements("VersionId")) {
         let path = format!("{bucket}/{key}");

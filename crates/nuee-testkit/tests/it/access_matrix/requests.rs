@@ -5,7 +5,8 @@ use nuee_testkit::signer::Draft;
 
 use super::bench::Things;
 
-/// What a bucket can be configured with, by the operation that reads it: never set here, and read as S3 has it then.
+/// What a bucket can be configured with, by the operation that reads it: most of it never set here, and read as S3 has it
+/// then.
 const CONFIGURATIONS: [(&str, &str); 16] = [
     ("GetBucketAccelerateConfiguration", "accelerate"),
     ("GetBucketAcl", "acl"),
@@ -66,6 +67,14 @@ pub(super) fn tags(value: &str) -> String {
 
 fn retention(until: &str) -> String {
     format!("<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>")
+}
+
+/// The document of one rule.
+pub(super) fn lifecycle(days: u32) -> String {
+    format!(
+        "<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>old/</Prefix></Filter>\
+         <Expiration><Days>{days}</Days></Expiration></Rule></LifecycleConfiguration>"
+    )
 }
 
 /// A write that retains what it writes.
@@ -139,6 +148,8 @@ impl Things {
             "PutObjectLockConfiguration" => put(&vault, LOCK, "object-lock"),
             "PutObjectLockConfiguration:none" => put(&bucket, LOCK, "object-lock"),
             "PutBucketTagging" => put(&bucket, &tags("autre"), "tagging"),
+            "PutBucketLifecycleConfiguration" => put(&bucket, &lifecycle(9), "lifecycle"),
+            "DeleteBucketLifecycle" => Draft::new(Method::DELETE, &bucket).query("lifecycle", ""),
             "DeleteBucketTagging" => Draft::new(Method::DELETE, &bucket).query("tagging", ""),
             "PutBucketAcl" => put(&bucket, "", "acl").header("x-amz-acl", "private"),
             "PutBucketAcl:public" => put(&bucket, &public_list(), "acl"),
