@@ -12,6 +12,8 @@
 //! Deliberately absent: principals other than service accounts, projects and organisations; condition keys of other
 //! services; and actions on what is no bucket, which no policy can allow.
 
+#[cfg(test)]
+mod agreement;
 mod attribute;
 mod comparison;
 mod compiled;
@@ -24,6 +26,8 @@ mod key;
 mod operator;
 mod pattern;
 mod public;
+#[cfg(test)]
+mod reference;
 mod value;
 
 use std::{fmt, sync::Arc};

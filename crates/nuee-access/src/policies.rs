@@ -1,23 +1,27 @@
 //! The policies, compiled: the one module that asks Cedar. (Those of buckets are written for it in `bucket_policy`.)
 //!
-//! It answers questions and remembers nothing. Whatever Cedar cannot evaluate without error is denied: Cedar itself
+//! It answers questions and remembers no answer. Whatever Cedar cannot evaluate without error is denied: Cedar itself
 //! skips a policy that fails, which for a `forbid` would be an opening.
 
 mod entities;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, PolicySet, Request, Response, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision, Entities, PolicySet, Request, Response, Schema, ValidationMode, Validator,
 };
 use nuee_base::Principal;
+use quick_cache::sync::Cache;
 
 use crate::{
     Resource,
     bucket_policy::{self, Asked, Circumstances, Compiled},
     question::Question,
 };
-use entities::Vocabulary;
+use entities::{Unrepresentable, Vocabulary};
+
+/// For how many principals on how many resources entities are remembered: a few MB at most.
+const REMEMBERED_ENTITIES: usize = 1_024;
 
 /// The policies that every platform starts with.
 const SHIPPED_POLICIES: &str =
@@ -109,14 +113,39 @@ impl Answer {
     }
 }
 
+/// The policies that stand beside the statements of a bucket's policy, in each of the circumstances.
+struct InBucket([[PolicySet; 2]; 2]);
+
+impl InBucket {
+    fn compile(schema: &Schema) -> Result<Self, InvalidPolicies> {
+        let every = validated(BUCKET_POLICIES, schema)?;
+        let set = |role_permits, restricted| {
+            let stands = |id: &str| match id {
+                ROLES_PERMIT => role_permits,
+                PUBLIC_ACCESS_IS_RESTRICTED => restricted,
+                _ => true,
+            };
+            let standing = every.policies().filter(|policy| stands(policy.id().as_ref()));
+            PolicySet::from_policies(standing.cloned()).map_err(InvalidPolicies::new)
+        };
+        Ok(Self([[set(false, false)?, set(false, true)?], [set(true, false)?, set(true, true)?]]))
+    }
+
+    fn beside(&self, circumstances: Circumstances) -> &PolicySet {
+        let Circumstances { role_permits, public_access_restricted } = circumstances;
+        &self.0[usize::from(role_permits)][usize::from(public_access_restricted)]
+    }
+}
+
 /// Policies and their schema, ready to be evaluated.
 pub(crate) struct Policies {
     authorizer: Authorizer,
     set: PolicySet,
-    /// Those that stand beside the statements of a bucket's policy.
-    in_bucket: PolicySet,
+    in_bucket: InBucket,
     schema: Schema,
     vocabulary: Vocabulary,
+    /// Making entities costs more than evaluating them, and they follow from principal and resource alone.
+    entities: Cache<(Principal, Resource), Arc<Entities>>,
 }
 
 impl Policies {
@@ -131,9 +160,10 @@ impl Policies {
         Ok(Self {
             authorizer: Authorizer::new(),
             set: validated(policies, &schema)?,
-            in_bucket: validated(BUCKET_POLICIES, &bucket_schema)?,
+            in_bucket: InBucket::compile(&bucket_schema)?,
             schema,
             vocabulary: Vocabulary::new().map_err(InvalidPolicies::new)?,
+            entities: Cache::new(REMEMBERED_ENTITIES),
         })
     }
 
@@ -146,11 +176,17 @@ impl Policies {
         let Ok(request) = request else {
             return Answer::denied(Reason::NotApplicable);
         };
-        // No schema is given here: it would be checked at each evaluation, and a test checks these entities once.
-        let Ok(entities) = self.vocabulary.entities(question, None) else {
+        let Ok(entities) = self.entities(question) else {
             return Answer::denied(Reason::EvaluationFailed);
         };
         conclude(question, &self.authorizer.is_authorized(&request, &self.set, &entities))
+    }
+
+    fn entities(&self, question: &Question) -> Result<Arc<Entities>, Unrepresentable> {
+        let key = (question.principal.clone(), question.resource);
+        // No schema is given here: it would be checked each time, and a test checks these entities once.
+        let make = || self.vocabulary.entities(question, None).map(Arc::new);
+        self.entities.get_or_insert_with(&key, make)
     }
 
     /// Evaluates these statements of a bucket's policy, and what stands beside them.
@@ -170,10 +206,10 @@ impl Policies {
         let resource = self.vocabulary.resource(&question.resource);
         // No schema is given here either; a test holds requests against it.
         let request = Request::new(principal, action, resource, context, None);
-        let entities = self.vocabulary.entities(question, None);
-        let mut set = self.in_bucket.clone();
-        let complete = policy.policies(statements).try_for_each(|statement| set.add(statement));
-        let (Ok(request), Ok(entities), Ok(())) = (request, entities, complete) else {
+        let entities = self.entities(question);
+        let mut set = self.in_bucket.beside(circumstances).clone();
+        let complete = policy.policies(statements).all(|statement| set.add(statement).is_ok());
+        let (Ok(request), Ok(entities), true) = (request, entities, complete) else {
             return Answer::denied(Reason::EvaluationFailed);
         };
         conclude(question, &self.authorizer.is_authorized(&request, &set, &entities))

@@ -9,7 +9,7 @@ use super::{facts::Asked, key::ConditionKey, value};
 /// In which form a key's value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As it is. This attribute also says whether the key is present.
+    /// As it is.
     Text,
     /// In lower case.
     Folded,
@@ -20,10 +20,17 @@ pub(super) enum Form {
     Address,
     /// Its six parts.
     Arn,
-    /// The values of a key of several. This attribute also says whether the key is present.
+    /// The values of a key of several.
     Texts,
     /// These in lower case.
     FoldedTexts,
+}
+
+impl Form {
+    /// Whether a value can be there without having this form.
+    pub(super) fn can_fail(self) -> bool {
+        matches!(self, Self::Number | Self::Instant | Self::Address | Self::Arn)
+    }
 }
 
 /// An attribute of the context.

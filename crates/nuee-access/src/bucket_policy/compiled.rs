@@ -67,7 +67,7 @@ impl Compiled {
         for (number, (statement, (public, written))) in document.statements.iter().zip(written).enumerate() {
             statements.push(entry(number, statement, public, written)?);
         }
-        validate(&statements, &attributes)?;
+        validate(document, &statements, &attributes)?;
         let by_action = Action::ALL.iter().map(|action| speaking_of(*action, document)).collect();
         Ok(Self { statements, by_action, attributes, computed: writer.computed })
     }
@@ -120,14 +120,11 @@ impl Compiled {
         circumstances: Circumstances,
     ) -> Option<Context> {
         let entries = || numbers.iter().filter_map(|number| self.statements.get(*number));
-        let mut pairs = vec![
-            ("resource".to_owned(), RestrictedExpression::new_string(asked.resource())),
-            ("role_permits".to_owned(), RestrictedExpression::new_bool(circumstances.role_permits)),
-            (
-                "public_access_restricted".to_owned(),
-                RestrictedExpression::new_bool(circumstances.public_access_restricted),
-            ),
-        ];
+        let mut pairs = vec![("resource".to_owned(), RestrictedExpression::new_string(asked.resource()))];
+        if circumstances.public_access_restricted {
+            let name = "public_access_restricted".to_owned();
+            pairs.push((name, RestrictedExpression::new_bool(true)));
+        }
         let mut used: Vec<usize> = entries().flat_map(|entry| &entry.attributes).copied().collect();
         used.sort_unstable();
         used.dedup();
@@ -135,10 +132,15 @@ impl Compiled {
             pairs.extend(attribute.read(asked).map(|value| (name.clone(), value)));
         }
         let holds = |number: &usize| self.computed.get(*number).is_some_and(|computed| computed.holds(asked));
-        let matching = entries().flat_map(|entry| &entry.computed).copied().filter(holds);
-        let matching = matching.filter_map(|number| i64::try_from(number).ok());
-        let matching = RestrictedExpression::new_set(matching.map(RestrictedExpression::new_long));
-        pairs.push(("matching".to_owned(), matching));
+        let matching: Vec<RestrictedExpression> = entries()
+            .flat_map(|entry| &entry.computed)
+            .copied()
+            .filter(holds)
+            .filter_map(|number| i64::try_from(number).ok().map(RestrictedExpression::new_long))
+            .collect();
+        if !matching.is_empty() {
+            pairs.push(("matching".to_owned(), RestrictedExpression::new_set(matching)));
+        }
         Context::from_pairs(pairs).ok()
     }
 
@@ -199,36 +201,39 @@ fn may_mean(principals: &Principals, principal: &Principal) -> bool {
     })
 }
 
-/// Validates statements strictly. All actions on buckets have the same context, principals and resources, so what fits
-/// one fits all: the schema declares the actions that the policy speaks of.
-fn validate(statements: &[Entry], attributes: &[(String, Attribute)]) -> Result<(), String> {
-    let schema = schema(attributes)?;
+/// Validates statements strictly, for each action that some statement speaks of: the schema declares these alone.
+fn validate(
+    document: &Document,
+    statements: &[Entry],
+    attributes: &[(String, Attribute)],
+) -> Result<(), String> {
+    let spoken_of = |action: &Action| {
+        document.statements.iter().any(|statement| statement.actions.resolved.contains(action))
+    };
+    let actions: Vec<Action> = Action::ALL.iter().copied().filter(spoken_of).collect();
+    let schema = schema(&actions, attributes)?;
     let policies = PolicySet::from_policies(statements.iter().map(|entry| entry.policy.clone()))
         .map_err(|error| error.to_string())?;
     let result = Validator::new(schema).validate(&policies, ValidationMode::Strict);
     if result.validation_passed() { Ok(()) } else { Err(result.to_string()) }
 }
 
-/// The schema of a policy that looks at no condition key.
+/// The schema of every action on buckets, for policies that look at no condition key.
 pub(crate) fn bare_schema() -> Result<Schema, String> {
-    schema(&[])
+    let on_buckets = Action::ALL.iter().copied().filter(|action| action.level() != Level::Elsewhere);
+    schema(&on_buckets.collect::<Vec<_>>(), &[])
 }
 
-/// The schema of a policy: entities as everywhere, and actions on buckets, with the context that the policy looks at.
-fn schema(attributes: &[(String, Attribute)]) -> Result<Schema, String> {
-    let actions: Vec<String> = Action::ALL
-        .iter()
-        .filter(|action| action.level() != Level::Elsewhere)
-        .map(|action| format!("\"{action}\""))
-        .collect();
+/// A schema: entities as everywhere, and these actions, with the context that a policy looks at.
+fn schema(actions: &[Action], attributes: &[(String, Attribute)]) -> Result<Schema, String> {
+    let actions: Vec<String> = actions.iter().map(|action| format!("\"{action}\"")).collect();
     let attributes: Vec<String> = attributes
         .iter()
         .map(|(name, attribute)| format!("{}?: {},", quoted(name), attribute.type_name()))
         .collect();
     let text = format!(
         "namespace Nuee {{ {} action {} appliesTo {{ principal: [Anonymous, Operator, ServiceAccount], resource: \
-         [Bucket], context: {{ resource: String, matching: Set<Long>, role_permits: Bool, \
-         public_access_restricted: Bool, {} }} }}; }}",
+         [Bucket], context: {{ resource: String, matching?: Set<Long>, public_access_restricted?: Bool, {} }} }}; }}",
         include_str!("../../policies/entities.cedarschema"),
         actions.join(", "),
         attributes.join(" ")

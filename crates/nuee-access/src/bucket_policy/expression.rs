@@ -12,6 +12,7 @@ use super::{
     comparison::{Computed, Subject},
     condition::Condition,
     document::{NamedPrincipal, Principals, Statement},
+    key::ConditionKey,
     operator::{Comparison, Order, Quantifier},
     pattern::{Pattern, Token},
     value,
@@ -59,12 +60,14 @@ impl Writer {
             parts.push(self.condition(condition)?);
         }
         if public {
-            parts.push(format!("(!context.public_access_restricted || ({IN_PROJECT}))"));
+            parts.push(format!("(!(context has public_access_restricted) || ({IN_PROJECT}))"));
         }
         let actions = &statement.actions.resolved;
-        if !statement.allows && actions.iter().any(|action| KEPT_BY_OWNERS.contains(action)) {
-            let kept = action_list(&KEPT_BY_OWNERS);
-            parts.push(format!("!({IN_PROJECT} && principal in Nuee::Role::\"owner\" && action in {kept})"));
+        let kept: Vec<Action> =
+            KEPT_BY_OWNERS.into_iter().filter(|action| actions.contains(action)).collect();
+        if !statement.allows && !kept.is_empty() {
+            let owner = "principal in Nuee::Role::\"owner\"";
+            parts.push(format!("!({IN_PROJECT} && {owner} && action in {})", action_list(&kept)));
         }
         let effect = if statement.allows { "permit" } else { "forbid" };
         let scope = action_list(actions);
@@ -76,7 +79,8 @@ impl Writer {
         })
     }
 
-    fn attribute(&mut self, attribute: Attribute) -> String {
+    fn attribute(&mut self, key: &ConditionKey, form: Form) -> String {
+        let attribute = Attribute { key: key.clone(), form };
         let name = attribute.name();
         let number = self.attributes.iter().position(|known| *known == attribute).unwrap_or_else(|| {
             self.attributes.push(attribute);
@@ -92,7 +96,7 @@ impl Writer {
         self.computed.push(computed);
         let number = self.computed.len() - 1;
         self.used_computed.push(number);
-        format!("context.matching.contains({number})")
+        format!("(context has matching && context.matching.contains({number}))")
     }
 
     fn resources(&mut self, patterns: &[Pattern], negated: bool) -> String {
@@ -104,68 +108,64 @@ impl Writer {
                 fold: false,
             }),
         });
-        let any = joined(written.collect(), "||").unwrap_or_else(|| "false".to_owned());
-        if negated { format!("!{any}") } else { any }
+        let named = any(written.collect());
+        if negated { format!("!{named}") } else { named }
     }
 
     fn condition(&mut self, condition: &Condition) -> Result<String, String> {
         let operator = condition.operator;
-        let form = if condition.key.is_multivalued() { Form::Texts } else { Form::Text };
-        let present = self.attribute(Attribute { key: condition.key.clone(), form });
+        let form = match operator.comparison {
+            Comparison::Null if condition.key.is_multivalued() => Form::Texts,
+            Comparison::Null => Form::Text,
+            _ if condition.key.is_multivalued() => return self.several(condition),
+            Comparison::StringEquals | Comparison::StringLike | Comparison::Binary => Form::Text,
+            Comparison::StringEqualsIgnoreCase | Comparison::Bool => Form::Folded,
+            Comparison::Numeric(_) => Form::Number,
+            Comparison::Date(_) => Form::Instant,
+            Comparison::IpAddress => Form::Address,
+            Comparison::Arn => Form::Arn,
+        };
+        let name = self.attribute(&condition.key, form);
         if operator.comparison == Comparison::Null {
             let absences = condition.values.iter().map(|value| {
-                let absent = value.eq_ignore_ascii_case("true");
-                if absent { format!("!(context has {present})") } else { format!("(context has {present})") }
+                let not = if value.eq_ignore_ascii_case("true") { "!" } else { "" };
+                format!("{not}(context has {name})")
             });
-            return Ok(joined(absences.collect(), "||").unwrap_or_else(|| "false".to_owned()));
+            return Ok(any(absences.collect()));
         }
-        let holds = match operator.quantifier {
-            Some(quantifier) if condition.key.is_multivalued() => self.set(condition, quantifier)?,
-            _ => {
-                let holds = self.comparison(condition, &present)?;
-                if operator.negated { format!("!{holds}") } else { holds }
-            }
-        };
-        let otherwise = operator.holds_without_value();
-        Ok(format!("(if context has {present} then {holds} else {otherwise})"))
+        let holds = self.comparison(condition, &format!("context[{name}]"))?;
+        let not = if operator.negated { "!" } else { "" };
+        let mut otherwise = operator.holds_without_value().to_string();
+        // A value that is there, but is no number, no instant and so on, is equal to nothing.
+        if form.can_fail() && operator.holds_without_value() != operator.negated {
+            let present = self.attribute(&condition.key, Form::Text);
+            otherwise = format!("(if context has {present} then {} else {otherwise})", operator.negated);
+        }
+        Ok(format!("(if context has {name} then {not}{holds} else {otherwise})"))
     }
 
-    /// Whether the value of a present key is one of those compared with.
-    fn comparison(&mut self, condition: &Condition, present: &str) -> Result<String, String> {
-        let key = &condition.key;
-        let text = format!("context[{present}]");
+    /// Whether `value`, an attribute that is there, is one of those compared with.
+    fn comparison(&mut self, condition: &Condition, value: &str) -> Result<String, String> {
         match condition.operator.comparison {
-            Comparison::StringEquals | Comparison::StringLike => self.texts(condition, &text, false),
-            Comparison::StringEqualsIgnoreCase => {
-                let folded = self.attribute(Attribute { key: key.clone(), form: Form::Folded });
-                let any = self.texts(condition, &format!("context[{folded}]"), true)?;
-                Ok(format!("(context has {folded} && {any})"))
-            }
+            Comparison::StringEquals | Comparison::StringLike => self.texts(condition, value, false),
+            Comparison::StringEqualsIgnoreCase => self.texts(condition, value, true),
             Comparison::Bool => {
-                let folded = self.attribute(Attribute { key: key.clone(), form: Form::Folded });
-                let values = condition.values.iter().map(|value| value::folded(value));
-                let any = self.one_of(values.collect(), &format!("context[{folded}]"));
-                Ok(format!("(context has {folded} && {any})"))
+                let texts = condition.values.iter().map(|text| value::folded(text));
+                Ok(self.one_of(&texts.collect::<Vec<_>>(), value))
             }
             Comparison::Binary => {
-                let values = condition.values.iter().filter_map(|value| value::binary_text(value));
-                Ok(self.one_of(values.collect(), &text))
+                let texts = condition.values.iter().filter_map(|text| value::binary_text(text));
+                Ok(self.one_of(&texts.collect::<Vec<_>>(), value))
             }
-            Comparison::Numeric(order) => self.ordered(condition, Form::Number, order, value::policy_number),
-            Comparison::Date(order) => self.ordered(condition, Form::Instant, order, |text| {
+            Comparison::Numeric(order) => ordered(condition, value, order, value::policy_number),
+            Comparison::Date(order) => ordered(condition, value, order, |text| {
                 value::instant(text).map(|instant| instant.as_micros())
             }),
-            Comparison::IpAddress => {
-                let name = self.attribute(Attribute { key: key.clone(), form: Form::Address });
-                let mut ranges = Vec::new();
-                for value in &condition.values {
-                    let network = value::Network::parse(value).ok_or_else(|| unreadable(value))?;
-                    ranges.push(format!("context[{name}].isInRange(ip(\"{network}\"))"));
-                }
-                let any = joined(ranges, "||").unwrap_or_else(|| "false".to_owned());
-                Ok(format!("(context has {name} && {any})"))
-            }
-            Comparison::Arn => self.arns(condition),
+            Comparison::IpAddress => each(condition, |text| {
+                let network = value::Network::parse(text)?;
+                Some(format!("{value}.isInRange(ip(\"{network}\"))"))
+            }),
+            Comparison::Arn => self.arns(condition, value),
             Comparison::Null => Err(unreadable("Null")),
         }
     }
@@ -184,45 +184,20 @@ impl Writer {
             }
         }
         if !exact.is_empty() {
-            written.push(self.one_of(exact, text));
+            written.push(self.one_of(&exact, text));
         }
-        Ok(joined(written, "||").unwrap_or_else(|| "false".to_owned()))
+        Ok(any(written))
     }
 
     /// `text` is one of `values`; if there are none, what never holds.
-    fn one_of(&mut self, values: Vec<String>, text: &str) -> String {
+    fn one_of(&mut self, values: &[String], text: &str) -> String {
         if values.is_empty() {
             return self.computed(Computed::Never);
         }
-        format!("{}.contains({text})", text_list(&values))
+        format!("{}.contains({text})", text_list(values))
     }
 
-    fn ordered(
-        &mut self,
-        condition: &Condition,
-        form: Form,
-        order: Order,
-        read: impl Fn(&str) -> Option<i64>,
-    ) -> Result<String, String> {
-        let name = self.attribute(Attribute { key: condition.key.clone(), form });
-        let operator = match order {
-            Order::Equal => "==",
-            Order::Less => "<",
-            Order::LessOrEqual => "<=",
-            Order::Greater => ">",
-            Order::GreaterOrEqual => ">=",
-        };
-        let mut comparisons = Vec::new();
-        for value in &condition.values {
-            let number = read(value).ok_or_else(|| unreadable(value))?;
-            comparisons.push(format!("context[{name}] {operator} ({number})"));
-        }
-        let any = joined(comparisons, "||").unwrap_or_else(|| "false".to_owned());
-        Ok(format!("(context has {name} && {any})"))
-    }
-
-    fn arns(&mut self, condition: &Condition) -> Result<String, String> {
-        let name = self.attribute(Attribute { key: condition.key.clone(), form: Form::Arn });
+    fn arns(&mut self, condition: &Condition, arn: &str) -> Result<String, String> {
         let mut written = Vec::new();
         for value in &condition.values {
             let pattern = condition.pattern(value, self.variables)?;
@@ -230,47 +205,67 @@ impl Writer {
             let compared: Option<Vec<String>> = parts
                 .iter()
                 .enumerate()
-                .map(|(number, part)| like(&format!("context[{name}].part{number}"), part))
+                .map(|(number, part)| like(&format!("{arn}.part{number}"), part))
                 .collect();
             written.push(match compared {
                 Some(compared) => joined(compared, "&&").unwrap_or_else(|| "true".to_owned()),
                 None => self.computed(Computed::Arn { key: condition.key.clone(), parts }),
             });
         }
-        let any = joined(written, "||").unwrap_or_else(|| "false".to_owned());
-        Ok(format!("(context has {name} && {any})"))
+        Ok(any(written))
     }
 
-    /// Whether the values of a present key of several stand as the quantifier says.
-    fn set(&mut self, condition: &Condition, quantifier: Quantifier) -> Result<String, String> {
+    /// Whether the values of a key of several stand as the quantifier says.
+    fn several(&mut self, condition: &Condition) -> Result<String, String> {
         let operator = condition.operator;
+        let quantifier = operator.quantifier.ok_or_else(|| unreadable("a quantifier"))?;
         let fold = operator.comparison == Comparison::StringEqualsIgnoreCase;
+        let form = if fold { Form::FoldedTexts } else { Form::Texts };
+        let name = self.attribute(&condition.key, form);
         let mut patterns = Vec::new();
         for value in &condition.values {
             patterns.push(condition.pattern(value, self.variables)?);
         }
-        let exact: Option<Vec<String>> = patterns
-            .iter()
-            .map(|pattern| {
-                pattern.as_text().map(|text| if fold { value::folded(text) } else { text.to_owned() })
-            })
-            .collect();
-        let Some(exact) = exact else {
-            let key = condition.key.clone();
-            let negated = operator.negated;
-            return Ok(self.computed(Computed::Several { key, quantifier, negated, fold, patterns }));
+        let read = |text: &str| if fold { value::folded(text) } else { text.to_owned() };
+        let exact: Option<Vec<String>> = patterns.iter().map(|pattern| pattern.as_text().map(read)).collect();
+        let holds = if let Some(exact) = exact {
+            let list = text_list(&exact);
+            match (quantifier, operator.negated) {
+                (Quantifier::ForAnyValue, false) => format!("{list}.containsAny(context[{name}])"),
+                (Quantifier::ForAnyValue, true) => format!("!({list}.containsAll(context[{name}]))"),
+                (Quantifier::ForAllValues, false) => format!("{list}.containsAll(context[{name}])"),
+                (Quantifier::ForAllValues, true) => format!("!({list}.containsAny(context[{name}]))"),
+            }
+        } else {
+            let (key, negated) = (condition.key.clone(), operator.negated);
+            self.computed(Computed::Several { key, quantifier, negated, fold, patterns })
         };
-        let form = if fold { Form::FoldedTexts } else { Form::Texts };
-        let name = self.attribute(Attribute { key: condition.key.clone(), form });
-        let list = text_list(&exact);
-        let compared = match (quantifier, operator.negated) {
-            (Quantifier::ForAnyValue, false) => format!("{list}.containsAny(context[{name}])"),
-            (Quantifier::ForAnyValue, true) => format!("!({list}.containsAll(context[{name}]))"),
-            (Quantifier::ForAllValues, false) => format!("{list}.containsAll(context[{name}])"),
-            (Quantifier::ForAllValues, true) => format!("!({list}.containsAny(context[{name}]))"),
-        };
-        Ok(format!("(context has {name} && {compared})"))
+        let otherwise = operator.holds_without_value();
+        Ok(format!("(if context has {name} then {holds} else {otherwise})"))
     }
+}
+
+/// Whether a number or an instant stands in this order to one of the condition's values.
+fn ordered(
+    condition: &Condition,
+    number: &str,
+    order: Order,
+    read: impl Fn(&str) -> Option<i64>,
+) -> Result<String, String> {
+    let operator = match order {
+        Order::Equal => "==",
+        Order::Less => "<",
+        Order::LessOrEqual => "<=",
+        Order::Greater => ">",
+        Order::GreaterOrEqual => ">=",
+    };
+    each(condition, |text| Some(format!("{number} {operator} ({})", read(text)?)))
+}
+
+/// One of the condition's values holds.
+fn each(condition: &Condition, write: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let written = condition.values.iter().map(|value| write(value).ok_or_else(|| unreadable(value)));
+    Ok(any(written.collect::<Result<_, _>>()?))
 }
 
 const IN_PROJECT: &str = "principal is Nuee::ServiceAccount && resource in principal.project";
@@ -298,9 +293,8 @@ fn principals(principals: &Principals) -> Option<String> {
             ),
         });
     }
-    let any = joined(written, "||").unwrap_or_else(|| "false".to_owned());
     let not = if principals.negated { "!" } else { "" };
-    Some(format!("{not}(principal is Nuee::ServiceAccount && {any})"))
+    Some(format!("{not}(principal is Nuee::ServiceAccount && {})", any(written)))
 }
 
 fn action_list(actions: &[Action]) -> String {
@@ -343,6 +337,11 @@ fn escaped(text: &str, pattern: bool) -> String {
         }
     }
     escaped
+}
+
+/// One of the parts holds.
+fn any(parts: Vec<String>) -> String {
+    joined(parts, "||").unwrap_or_else(|| "false".to_owned())
 }
 
 /// The parts joined by `&&` or `||`, in parentheses; as a balanced tree, since Cedar evaluates by recursion.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use nuee_base::{BucketName, ObjectKey, Principal, Timestamp};
+use nuee_base::{BucketName, ObjectKey, OrganisationId, Principal, ServiceAccountId, Timestamp};
 
 use super::key::ConditionKey;
 use crate::{Resource, question::Question};
@@ -110,7 +110,8 @@ impl<'a> Asked<'a> {
     /// The value of a key that has one.
     pub(crate) fn one(&self, key: &ConditionKey) -> Option<Cow<'a, str>> {
         match self.known(key) {
-            Some(known) => known.map(Cow::Owned),
+            Some(known) if known.is_empty() => None,
+            Some(known) => Some(Cow::Owned(known)),
             None if !key.applies_to(self.question.action) => None,
             None => match self.facts.values(key) {
                 Values::Absent => None,
@@ -132,32 +133,34 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// What the decider knows by itself; `None` if it is the surface that knows.
-    fn known(&self, key: &ConditionKey) -> Option<Option<String>> {
+    /// What the decider knows by itself, empty if there is nothing to know; `None` if it is the surface that knows.
+    fn known(&self, key: &ConditionKey) -> Option<String> {
         let account = match &self.question.principal {
             Principal::ServiceAccount { id, organisation, .. } => Some((id, organisation)),
             Principal::Anonymous | Principal::Operator | Principal::Lifecycle => None,
         };
         let anonymous = self.question.principal == Principal::Anonymous;
-        let organisation = || match &self.question.resource {
-            Resource::Bucket { organisation, .. } => Some(organisation.to_string()),
-            _ => None,
+        let of_account = |text: &dyn Fn(&ServiceAccountId, &OrganisationId) -> String| {
+            account.map(|(id, organisation)| text(id, organisation)).unwrap_or_default()
         };
         Some(match key {
-            ConditionKey::CurrentTime => Some(self.now.to_string()),
-            ConditionKey::EpochTime => Some(self.now.as_micros().div_euclid(1_000_000).to_string()),
-            ConditionKey::PrincipalType if anonymous => Some("Anonymous".to_owned()),
-            ConditionKey::PrincipalType => account.map(|_| "User".to_owned()),
-            ConditionKey::UserId if anonymous => Some("anonymous".to_owned()),
-            ConditionKey::UserId | ConditionKey::UserName => account.map(|(id, _)| id.to_string()),
+            ConditionKey::CurrentTime => self.now.to_string(),
+            ConditionKey::EpochTime => self.now.as_micros().div_euclid(1_000_000).to_string(),
+            ConditionKey::PrincipalType if anonymous => "Anonymous".to_owned(),
+            ConditionKey::PrincipalType => of_account(&|_, _| "User".to_owned()),
+            ConditionKey::UserId if anonymous => "anonymous".to_owned(),
+            ConditionKey::UserId | ConditionKey::UserName => of_account(&|id, _| id.to_string()),
             ConditionKey::PrincipalArn => {
-                account.map(|(id, owner)| format!("arn:aws:iam::{owner}:user/{id}"))
+                of_account(&|id, organisation| format!("arn:aws:iam::{organisation}:user/{id}"))
             }
             ConditionKey::PrincipalAccount | ConditionKey::PrincipalOrgId => {
-                account.map(|(_, owner)| owner.to_string())
+                of_account(&|_, organisation| organisation.to_string())
             }
             ConditionKey::ResourceAccount | ConditionKey::ResourceOrgId | ConditionKey::S3ResourceAccount => {
-                organisation()
+                match &self.question.resource {
+                    Resource::Bucket { organisation, .. } => organisation.to_string(),
+                    _ => String::new(),
+                }
             }
             _ => return None,
         })
