@@ -207,9 +207,8 @@ impl Policies {
         // No schema is given here either; a test holds requests against it.
         let request = Request::new(principal, action, resource, context, None);
         let entities = self.entities(question);
-        let mut set = self.in_bucket.beside(circumstances).clone();
-        let complete = policy.policies(statements).all(|statement| set.add(statement).is_ok());
-        let (Ok(request), Ok(entities), true) = (request, entities, complete) else {
+        let set = policy.select(statements, circumstances, self.in_bucket.beside(circumstances));
+        let (Ok(request), Ok(entities), Some(set)) = (request, entities, set) else {
             return Answer::denied(Reason::EvaluationFailed);
         };
         conclude(question, &self.authorizer.is_authorized(&request, &set, &entities))

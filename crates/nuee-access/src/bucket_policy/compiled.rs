@@ -5,10 +5,11 @@
 //! their resources and by their principals; the rest is not given to it. This only leaves out what could not apply:
 //! whether a statement that is left does apply is Cedar's to say, and so is the verdict.
 
-use std::str::FromStr;
+use std::{collections::HashSet, str::FromStr, sync::Arc};
 
 use cedar_policy::{Context, Policy, PolicySet, RestrictedExpression, Schema, ValidationMode, Validator};
 use nuee_base::Principal;
+use quick_cache::sync::Cache;
 
 use super::{
     attribute::Attribute,
@@ -22,16 +23,19 @@ use super::{
 use crate::{Action, action::Level};
 
 /// What a policy is once it is compiled.
-#[derive(Debug)]
 pub(crate) struct Compiled {
     statements: Vec<Entry>,
     /// For each action, by its number, the statements that speak of it.
     by_action: Vec<Vec<usize>>,
     attributes: Vec<(String, Attribute)>,
     computed: Vec<Computed>,
+    /// Statements put together for Cedar, for the selections that were asked for of late.
+    selections: Cache<(Vec<usize>, Circumstances), Arc<PolicySet>>,
 }
 
-#[derive(Debug)]
+/// How many selections of statements are remembered.
+const REMEMBERED_SELECTIONS: usize = 64;
+
 struct Entry {
     name: String,
     public: bool,
@@ -44,7 +48,7 @@ struct Entry {
 }
 
 /// What Cedar is told besides the facts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Circumstances {
     /// What the role permits by itself.
     pub(crate) role_permits: bool,
@@ -63,13 +67,19 @@ impl Compiled {
         }
         let attributes: Vec<(String, Attribute)> =
             writer.attributes.into_iter().map(|attribute| (attribute.name(), attribute)).collect();
+        validate(written.iter().map(|(_, written)| written), &attributes)?;
+        // Read at once, which is quicker; Cedar numbers them by itself.
+        let texts: String = written.iter().map(|(_, written)| written.text()).collect();
+        let policies: PolicySet = texts.parse().map_err(|error| format!("{error}"))?;
         let mut statements = Vec::new();
         for (number, (statement, (public, written))) in document.statements.iter().zip(written).enumerate() {
-            statements.push(entry(number, statement, public, written)?);
+            let id = format!("{STATEMENT}{number}").parse().map_err(|error| format!("{error}"))?;
+            let policy = policies.policy(&id).ok_or_else(|| format!("{id} is missing"))?;
+            statements.push(entry(statement, public, written, policy.clone()));
         }
-        validate(document, &statements, &attributes)?;
         let by_action = Action::ALL.iter().map(|action| speaking_of(*action, document)).collect();
-        Ok(Self { statements, by_action, attributes, computed: writer.computed })
+        let selections = Cache::new(REMEMBERED_SELECTIONS);
+        Ok(Self { statements, by_action, attributes, computed: writer.computed, selections })
     }
 
     /// The statements that may apply.
@@ -87,9 +97,21 @@ impl Compiled {
         speaking.iter().filter(may_apply).copied().collect()
     }
 
-    /// These statements, as policies of Cedar.
-    pub(crate) fn policies(&self, numbers: &[usize]) -> impl Iterator<Item = Policy> {
-        numbers.iter().filter_map(|number| self.statements.get(*number)).map(|entry| entry.policy.clone())
+    /// These statements, and what stands `beside` them in the circumstances, for Cedar; `None` if they do not go together.
+    pub(crate) fn select(
+        &self,
+        numbers: &[usize],
+        circumstances: Circumstances,
+        beside: &PolicySet,
+    ) -> Option<Arc<PolicySet>> {
+        let make = || {
+            let mut set = beside.clone();
+            let entries = numbers.iter().map(|number| self.statements.get(*number));
+            let complete =
+                entries.map(|entry| set.add(entry?.policy.clone()).ok()).all(|added| added.is_some());
+            if complete { Ok(Arc::new(set)) } else { Err(()) }
+        };
+        self.selections.get_or_insert_with(&(numbers.to_vec(), circumstances), make).ok()
     }
 
     /// Whether one of these statements allows something to anybody.
@@ -152,15 +174,12 @@ impl Compiled {
 }
 
 /// What the ids of statements begin with in Cedar.
-const STATEMENT: &str = "statement-";
+const STATEMENT: &str = "policy";
 
-fn entry(number: usize, statement: &Statement, public: bool, written: Written) -> Result<Entry, String> {
-    let id = format!("{STATEMENT}{number}").parse().map_err(|error| format!("{error}"))?;
-    let policy =
-        Policy::parse(Some(id), &written.text).map_err(|error| format!("{}: {error}", statement.name))?;
+fn entry(statement: &Statement, public: bool, written: Written, policy: Policy) -> Entry {
     let resources = &statement.resources;
     let heads = resources.patterns.iter().map(|pattern| pattern.head().to_owned());
-    Ok(Entry {
+    Entry {
         name: statement.name.clone(),
         public,
         policy,
@@ -168,7 +187,7 @@ fn entry(number: usize, statement: &Statement, public: bool, written: Written) -
         heads: if resources.negated { Vec::new() } else { heads.collect() },
         attributes: written.attributes,
         computed: written.computed,
-    })
+    }
 }
 
 /// The statements that speak of an action; never those whose principals are nobody.
@@ -201,19 +220,16 @@ fn may_mean(principals: &Principals, principal: &Principal) -> bool {
     })
 }
 
-/// Validates statements strictly, for each action that some statement speaks of: the schema declares these alone.
-fn validate(
-    document: &Document,
-    statements: &[Entry],
+/// Validates statements strictly. All actions on buckets have the same principals, resources and context, so a statement
+/// is valid for each of its actions if it is for one; validating it for each costs fifty times as much.
+fn validate<'a>(
+    written: impl Iterator<Item = &'a Written> + Clone,
     attributes: &[(String, Attribute)],
 ) -> Result<(), String> {
-    let spoken_of = |action: &Action| {
-        document.statements.iter().any(|statement| statement.actions.resolved.contains(action))
-    };
-    let actions: Vec<Action> = Action::ALL.iter().copied().filter(spoken_of).collect();
-    let schema = schema(&actions, attributes)?;
-    let policies = PolicySet::from_policies(statements.iter().map(|entry| entry.policy.clone()))
-        .map_err(|error| error.to_string())?;
+    let named: HashSet<Action> = written.clone().flat_map(Written::actions_named).collect();
+    let schema = schema(&named.into_iter().collect::<Vec<_>>(), attributes)?;
+    let texts: String = written.filter_map(Written::for_one_action).collect();
+    let policies: PolicySet = texts.parse().map_err(|error| format!("{error}"))?;
     let result = Validator::new(schema).validate(&policies, ValidationMode::Strict);
     if result.validation_passed() { Ok(()) } else { Err(result.to_string()) }
 }
@@ -239,4 +255,67 @@ fn schema(actions: &[Action], attributes: &[(String, Attribute)]) -> Result<Sche
         attributes.join(" ")
     );
     Schema::from_str(&text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::Request;
+    use nuee_base::{BucketId, BucketName, OrganisationId, ProjectId, Timestamp};
+
+    use super::*;
+    use crate::{BucketPolicy, ConditionKey, FactList, Resource, question::Question};
+
+    /// Every form in which a fact is compared, and both ways to compare what Cedar cannot.
+    const EVERY_FORM: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*",
+        "Action": "s3:PutObject", "Resource": "arn:aws:s3:::data/?*", "Condition": {
+            "StringEquals": {"aws:Referer": ["a", "${aws:userid}"]},
+            "StringEqualsIgnoreCase": {"s3:RequestObjectTag/a \"b\" é": "A"},
+            "NumericLessThanIfExists": {"s3:signatureAge": 1000},
+            "DateGreaterThan": {"aws:CurrentTime": "1969"},
+            "IpAddress": {"aws:SourceIp": "10.0.0.0/8"},
+            "ArnLikeIfExists": {"s3:x-amz-copy-source": "arn:aws:s3:::*"},
+            "ForAllValues:StringLike": {"s3:RequestObjectTagKeys": "a*"},
+            "ForAnyValue:StringEqualsIgnoreCase": {"s3:RequestObjectTagKeys": "A"}}}}"#;
+
+    /// Requests are not held against the schema each time. They would pass.
+    #[test]
+    fn the_context_of_a_request_fits_the_schema() {
+        let bucket: BucketName = "data".parse().unwrap();
+        let policy = BucketPolicy::parse(EVERY_FORM, &bucket).unwrap();
+        let mut facts = FactList::of_object("a".parse().unwrap());
+        for (key, value) in [
+            ("aws:Referer", "anonymous"),
+            ("s3:RequestObjectTag/a \"b\" é", "a"),
+            ("s3:signatureAge", "12"),
+            ("aws:SourceIp", "10.1.2.3"),
+            ("s3:x-amz-copy-source", "arn:aws:s3:::x"),
+            ("s3:RequestObjectTagKeys", "a"),
+        ] {
+            facts = facts.with(ConditionKey::parse(key).unwrap(), value);
+        }
+        let resource = Resource::Bucket {
+            organisation: OrganisationId::from_bytes([1; 16]),
+            project: ProjectId::from_bytes([2; 16]),
+            bucket: BucketId::from_bytes([3; 16]),
+        };
+        let question = Question { principal: Principal::Anonymous, action: Action::PutObject, resource };
+        let asked =
+            Asked { question: &question, bucket: &bucket, now: Timestamp::from_micros(0), facts: &facts };
+        let circumstances = Circumstances { role_permits: false, public_access_restricted: true };
+        let compiled = policy.compiled();
+        let context = compiled.context(&[0], &asked, circumstances).unwrap();
+        for (name, attribute) in &compiled.attributes {
+            assert!(context.get(name).is_some(), "{:?} is missing", attribute.form);
+        }
+        let schema = schema(&[Action::PutObject], &compiled.attributes).unwrap();
+        let named = |text: &str| text.parse().unwrap();
+        let request = Request::new(
+            named(r#"Nuee::Anonymous::"anonymous""#),
+            named(r#"Nuee::Action::"s3:PutObject""#),
+            named(r#"Nuee::Bucket::"x""#),
+            context,
+            Some(&schema),
+        );
+        assert!(request.is_ok(), "{}", request.unwrap_err());
+    }
 }

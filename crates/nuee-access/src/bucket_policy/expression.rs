@@ -1,9 +1,9 @@
 //! A statement in the words of Cedar.
 //!
-//! Cedar compares texts, numbers, instants (as microseconds), addresses and the parts of an ARN itself, each in an
+//! Cedar compares texts, numbers, instants (in microseconds), addresses and the parts of an ARN itself, each in an
 //! attribute of the context. What it has no words for is compared beforehand, and Cedar looks whether the number of the
-//! comparison is in `context.matching`: `?`, variables, and several values that are compared with patterns.
-//! Presence, negation, quantifiers and all that joins comparisons stay Cedar's.
+//! comparison is in `context.matching`: patterns with `?` or with variables, and patterns that are compared with each of
+//! several values. Presence, negation and all that joins comparisons stay Cedar's.
 
 use std::fmt::Write;
 
@@ -35,9 +35,33 @@ pub(super) struct Writer {
 
 /// A statement written, and what it looks at, as numbers of the writer.
 pub(super) struct Written {
-    pub(super) text: String,
+    effect: &'static str,
+    actions: Vec<Action>,
+    condition: String,
     pub(super) attributes: Vec<usize>,
     pub(super) computed: Vec<usize>,
+}
+
+impl Written {
+    /// The policy for Cedar.
+    pub(super) fn text(&self) -> String {
+        let Self { effect, condition, .. } = self;
+        let actions = action_list(&self.actions);
+        format!("{effect} (principal, action in {actions}, resource) when {{ {condition} }};")
+    }
+
+    /// The same for one action of the statement, if it has any.
+    pub(super) fn for_one_action(&self) -> Option<String> {
+        let Self { effect, condition, .. } = self;
+        let action = action_list(self.actions.get(..1)?);
+        Some(format!("{effect} (principal, action in {action}, resource) when {{ {condition} }};"))
+    }
+
+    /// The actions that a schema must have for [`for_one_action`](Self::for_one_action).
+    pub(super) fn actions_named(&self) -> impl Iterator<Item = Action> {
+        let kept = KEPT_BY_OWNERS.iter().filter(|action| self.actions.contains(action));
+        self.actions.first().into_iter().chain(kept).copied()
+    }
 }
 
 impl Writer {
@@ -70,10 +94,11 @@ impl Writer {
             parts.push(format!("!({IN_PROJECT} && {owner} && action in {})", action_list(&kept)));
         }
         let effect = if statement.allows { "permit" } else { "forbid" };
-        let scope = action_list(actions);
         let condition = joined(parts, "&&").unwrap_or_else(|| "true".to_owned());
         Ok(Written {
-            text: format!("{effect} (principal, action in {scope}, resource) when {{ {condition} }};"),
+            effect,
+            actions: actions.clone(),
+            condition,
             attributes: std::mem::take(&mut self.used_attributes),
             computed: std::mem::take(&mut self.used_computed),
         })

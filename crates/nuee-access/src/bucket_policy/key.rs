@@ -170,13 +170,7 @@ impl ConditionKey {
             | Key::GrantWrite
             | Key::GrantReadAcp
             | Key::GrantWriteAcp
-            | Key::GrantFullControl => {
-                let sets_acl = matches!(
-                    action,
-                    Action::PutObjectAcl | Action::PutObjectVersionAcl | Action::PutBucketAcl
-                );
-                sets_acl || action == Action::PutObject
-            }
+            | Key::GrantFullControl => sets_acl(action),
             Key::CopySource
             | Key::MetadataDirective
             | Key::ServerSideEncryption
@@ -200,6 +194,13 @@ impl ConditionKey {
             _ => action.level() != Level::Elsewhere,
         }
     }
+}
+
+fn sets_acl(action: Action) -> bool {
+    matches!(
+        action,
+        Action::PutObject | Action::PutObjectAcl | Action::PutObjectVersionAcl | Action::PutBucketAcl
+    )
 }
 
 fn retains(action: Action) -> bool {

@@ -20,7 +20,6 @@ const PRINCIPAL_HEAD: &str = "arn:aws:iam::";
 /// The members of a statement, as they are found.
 #[derive(Default)]
 struct Members {
-    sid: Option<Json>,
     effect: Option<Json>,
     principal: Option<(bool, Json)>,
     action: Option<(bool, Json)>,
@@ -42,8 +41,8 @@ impl Reader<'_> {
         let Json::Object(members) = value else {
             return Err(self.wrong("Statement is not an object", format_args!("it is {}", value.kind())));
         };
-        let mut members = self.sort(members)?;
-        let sid = match members.sid.take() {
+        let sid = members.iter().find(|(name, _)| name == "Sid").map(|(_, sid)| sid.clone());
+        let sid = match sid {
             None => None,
             Some(Json::Text(sid)) => Some(sid),
             Some(other) => {
@@ -53,6 +52,7 @@ impl Reader<'_> {
         if let Some(sid) = sid.as_ref().filter(|sid| !sid.is_empty()) {
             self.name.clone_from(sid);
         }
+        let mut members = self.sort(members)?;
         let allows = self.effect(members.effect.take())?;
         let principals = self.principals(members.principal.take(), allows)?;
         let mut actions = self.actions(members.action.take())?;
@@ -71,10 +71,7 @@ impl Reader<'_> {
         let mut sorted = Members::default();
         for (name, value) in members {
             let (place, negated) = match name.as_str() {
-                "Sid" => {
-                    sorted.sid = Some(value);
-                    continue;
-                }
+                "Sid" => continue,
                 "Effect" => {
                     sorted.effect = Some(value);
                     continue;
