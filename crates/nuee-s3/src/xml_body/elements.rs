@@ -10,6 +10,48 @@ use crate::{Operation, Refusal};
 /// The deepest that elements stand in each other.
 const MAX_DEPTH: usize = 16;
 
+/// The names of lifecycle rules. The handler says why nothing is moved.
+const LIFECYCLE: &[&str] = &[
+    "LifecycleConfiguration",
+    "Rule",
+    "ID",
+    "Status",
+    "Filter",
+    "And",
+    "Prefix",
+    "Tag",
+    "Key",
+    "Value",
+    "ObjectSizeGreaterThan",
+    "ObjectSizeLessThan",
+    "Expiration",
+    "Days",
+    "Date",
+    "ExpiredObjectDeleteMarker",
+    "NoncurrentVersionExpiration",
+    "NoncurrentDays",
+    "NewerNoncurrentVersions",
+    "AbortIncompleteMultipartUpload",
+    "DaysAfterInitiation",
+    "Transition",
+    "NoncurrentVersionTransition",
+    "StorageClass",
+];
+
+/// The names of access control lists.
+const ACCESS_CONTROL_LIST: &[&str] = &[
+    "AccessControlPolicy",
+    "Owner",
+    "AccessControlList",
+    "Grant",
+    "Grantee",
+    "ID",
+    "DisplayName",
+    "EmailAddress",
+    "URI",
+    "Permission",
+];
+
 /// The names that are offered, first that of the document itself. `None`: the document is not XML.
 fn offered(operation: Operation) -> Option<&'static [&'static str]> {
     use Operation as O;
@@ -52,18 +94,7 @@ fn offered(operation: Operation) -> Option<&'static [&'static str]> {
         O::PutBucketTagging | O::PutObjectTagging => &["Tagging", "TagSet", "Tag", "Key", "Value"],
         O::PutObjectRetention => &["Retention", "Mode", "RetainUntilDate"],
         O::PutObjectLegalHold => &["LegalHold", "Status"],
-        O::PutBucketAcl | O::PutObjectAcl => &[
-            "AccessControlPolicy",
-            "Owner",
-            "AccessControlList",
-            "Grant",
-            "Grantee",
-            "ID",
-            "DisplayName",
-            "EmailAddress",
-            "URI",
-            "Permission",
-        ],
+        O::PutBucketAcl | O::PutObjectAcl => ACCESS_CONTROL_LIST,
         O::PutBucketCors => &[
             "CORSConfiguration",
             "CORSRule",
@@ -82,33 +113,7 @@ fn offered(operation: Operation) -> Option<&'static [&'static str]> {
             "RestrictPublicBuckets",
         ],
         O::PutBucketOwnershipControls => &["OwnershipControls", "Rule", "ObjectOwnership"],
-        // The handler says why nothing is moved.
-        O::PutBucketLifecycleConfiguration => &[
-            "LifecycleConfiguration",
-            "Rule",
-            "ID",
-            "Status",
-            "Filter",
-            "And",
-            "Prefix",
-            "Tag",
-            "Key",
-            "Value",
-            "ObjectSizeGreaterThan",
-            "ObjectSizeLessThan",
-            "Expiration",
-            "Days",
-            "Date",
-            "ExpiredObjectDeleteMarker",
-            "NoncurrentVersionExpiration",
-            "NoncurrentDays",
-            "NewerNoncurrentVersions",
-            "AbortIncompleteMultipartUpload",
-            "DaysAfterInitiation",
-            "Transition",
-            "NoncurrentVersionTransition",
-            "StorageClass",
-        ],
+        O::PutBucketLifecycleConfiguration => LIFECYCLE,
         _ => return None,
     })
 }

@@ -35,7 +35,7 @@ impl Store {
                 Ok(round) if round == LifecycleRound::default() => {}
                 Ok(round) => tracing::info!(?round, "lifecycle rules were carried out"),
                 Err(error) => {
-                    tracing::warn!(%error, "lifecycle rules could not be carried out; it is tried again")
+                    tracing::warn!(%error, "lifecycle rules could not be carried out; it is tried again");
                 }
             }
             let taken = self.0.environment.uptime().saturating_sub(begun);
@@ -157,7 +157,9 @@ impl Store {
 
     fn require_same_rules(&self, plan: &Plan) -> Result<(), Error> {
         let present = self.lifecycle_plan(plan.bucket.number)?;
-        if present.is_some_and(|present| present.row == plan.row && present.bucket == plan.bucket) {
+        let is_same =
+            |present: &Plan| present.row == plan.row && present.bucket.state() == plan.bucket.state();
+        if present.is_some_and(|present| is_same(&present)) {
             return Ok(());
         }
         Err(Error::InvalidBucketState(

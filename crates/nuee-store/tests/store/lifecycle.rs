@@ -64,7 +64,7 @@ impl Platform {
         self.store.put_setting(&owner, leave, bucket, Setting::Lifecycle(rules)).await.unwrap();
     }
 
-    async fn set_versioning(&self, bucket: &Arc<Bucket>, versioning: Versioning) {
+    pub(crate) async fn set_versioning(&self, bucket: &Arc<Bucket>, versioning: Versioning) {
         let (owner, permit) = (self.owner(bucket), self.permit(bucket, Action::PutBucketVersioning));
         self.store.set_versioning(&owner, &permit, bucket, versioning).await.unwrap();
     }

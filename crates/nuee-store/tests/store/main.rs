@@ -13,3 +13,4 @@ mod reclaiming;
 mod rotating;
 mod tampering;
 mod uploads;
+mod versions;
