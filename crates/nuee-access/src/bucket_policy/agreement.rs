@@ -103,6 +103,10 @@ impl nuee_base::Clock for At {
     fn now(&self) -> Timestamp {
         self.0
     }
+
+    fn uptime(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Policy {
         for condition in &self.conditions {
             match condition {
                 Condition::Length { least: from, most: to } => {
-                    (least, most) = (least.max(*from), most.min(*to))
+                    (least, most) = (least.max(*from), most.min(*to));
                 }
                 _ if condition.holds(fields) => {}
                 _ => return Err(broken(format!("Policy Condition failed: {condition}"))),

@@ -124,7 +124,7 @@ impl Platform {
     }
 
     /// A bucket whose versions can be locked.
-    async fn vault(&self) -> Arc<Bucket> {
+    pub(crate) async fn vault(&self) -> Arc<Bucket> {
         let owner = self.owner(&self.home);
         let (organisation, project) = (self.home.organisation, self.home.project);
         let resource = Resource::Project { organisation, project };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nuee_access::{Action, Permit};
 use nuee_base::Timestamp;
 use nuee_store::{
-    Bucket, Conditions, Deleted, Deletion, Described, Encryption, Error, ListQuery, ListedVersion, Lock,
-    ObjectInfo, Retention, RetentionMode, VersionTarget, Versioning, VersionsQuery,
+    Bucket, Conditions, Deleted, Deletion, Described, Error, ListQuery, ListedVersion, Lock, ObjectInfo,
+    Retention, RetentionMode, VersionTarget, Versioning, VersionsQuery,
 };
 
 use crate::{
@@ -25,18 +25,6 @@ impl Platform {
     async fn keeping(&self, versioning: Versioning) -> Arc<Bucket> {
         self.set_versioning(&self.home, versioning).await;
         self.present(&self.home)
-    }
-
-    /// A bucket whose versions can be locked.
-    async fn vault(&self) -> Arc<Bucket> {
-        let owner = self.owner(&self.home);
-        let nuee_access::Resource::Bucket { organisation, project, .. } = self.home.resource() else {
-            panic!()
-        };
-        let project = nuee_access::Resource::Project { organisation, project };
-        let permit = self.decider.decide(&owner, Action::CreateBucket, project).unwrap();
-        let name = "vault".parse().unwrap();
-        Arc::new(self.store.create_bucket(&owner, &permit, name, (Encryption::Aes256, true)).await.unwrap())
     }
 
     async fn write_locked(&self, bucket: &Arc<Bucket>, name: &str, lock: Lock) -> ObjectInfo {
