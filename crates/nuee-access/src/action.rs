@@ -222,7 +222,8 @@ impl Action {
             | Self::ListProjects
             | Self::CreateOrganisation
             | Self::ListOrganisations
-            | Self::Verify => Level::Elsewhere,
+            | Self::Verify
+            | Self::RunLifecycle => Level::Elsewhere,
             _ => Level::Bucket,
         }
     }

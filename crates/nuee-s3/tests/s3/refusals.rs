@@ -594,7 +594,7 @@ async fn requests_that_make_no_sense_or_ask_for_more() {
         ("a preflight", "NotImplemented", Draft::new(Method::OPTIONS, "/bucket/key")),
         ("sts", "NotImplemented", Draft::new(Method::POST, "/").query("Action", "AssumeRoleWithWebIdentity")),
         ("a part", "NotImplemented", get("partNumber", "1")),
-        ("policy", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("policy", ""))),
+        ("replication", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("replication", ""))),
         ("website", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("website", ""))),
         (
             "two things at once",
