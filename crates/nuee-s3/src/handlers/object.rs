@@ -272,20 +272,9 @@ impl Handlers {
         let of_source = condition::of_source(&request.headers)?;
         let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
-        let replace = match input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str) {
-            None | Some(dto::MetadataDirective::COPY) => false,
-            Some(dto::MetadataDirective::REPLACE) => true,
-            Some(other) => {
-                return Err(invalid(format!("{other:?} is not a metadata directive: COPY and REPLACE are")));
-            }
-        };
-        let replace_tags = match input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str) {
-            None | Some(dto::TaggingDirective::COPY) => false,
-            Some(dto::TaggingDirective::REPLACE) => true,
-            Some(other) => {
-                return Err(invalid(format!("{other:?} is not a tagging directive: COPY and REPLACE are")));
-            }
-        };
+        let replace = is_replaced(input.metadata_directive.as_ref().map(|told| told.as_str()), "metadata")?;
+        let replace_tags =
+            is_replaced(input.tagging_directive.as_ref().map(|told| told.as_str()), "tagging")?;
         let checksum =
             input.checksum_algorithm.as_ref().map(|name| checksum::by_name(name.as_str())).transpose()?;
         let itself = matches!(&input.copy_source, dto::CopySource::Bucket { bucket, key, .. }
@@ -330,6 +319,15 @@ impl Handlers {
             version_id: info.version,
             ..Default::default()
         }))
+    }
+}
+
+/// Whether a copy has something of its own, by the word of a directive.
+fn is_replaced(directive: Option<&str>, of: &str) -> S3Result<bool> {
+    match directive {
+        None | Some(dto::MetadataDirective::COPY) => Ok(false),
+        Some(dto::MetadataDirective::REPLACE) => Ok(true),
+        Some(other) => Err(invalid(format!("{other:?} is not a {of} directive: COPY and REPLACE are"))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Uploads by form: what is signed is what may be sent, and nothing else.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Method;
 use nuee_testkit::{
     Answer, Client, Place, TestServer,
@@ -171,6 +172,22 @@ fn whatever_the_policy_does_not_let_through_is_refused() {
     }
 }
 
+fn with_length(draft: Draft) -> Draft {
+    let length = draft.body.len().to_string();
+    draft.set("content-length", &length)
+}
+
+/// A form whose policy is changed, and whose signature is not.
+fn with_policy(draft: Draft, change: &dyn Fn(&mut Value)) -> Draft {
+    let body = String::from_utf8(draft.body.clone()).unwrap();
+    let (_, rest) = body.split_once("name=\"policy\"\r\n\r\n").unwrap();
+    let (text, _) = rest.split_once("\r\n").unwrap();
+    let mut value: Value = serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap();
+    change(&mut value);
+    let body = body.replace(text, &STANDARD.encode(value.to_string()));
+    Draft { body: body.into(), ..draft }
+}
+
 #[test]
 fn a_form_that_is_not_what_was_signed_is_refused() {
     let mut bench = Bench::start();
@@ -180,22 +197,7 @@ fn a_form_that_is_not_what_was_signed_is_refused() {
         let body = String::from_utf8(draft.body.clone()).unwrap().replace(from, to);
         Draft { body: body.into(), ..draft }
     };
-    let with_length = |draft: Draft| {
-        let length = draft.body.len().to_string();
-        draft.set("content-length", &length)
-    };
-    let policy = |change: &dyn Fn(&mut Value)| {
-        // The policy is changed, the signature is not.
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let draft = drive().signed(&signer);
-        let body = String::from_utf8(draft.body.clone()).unwrap();
-        let (_, rest) = body.split_once("name=\"policy\"\r\n\r\n").unwrap();
-        let (text, _) = rest.split_once("\r\n").unwrap();
-        let mut value: Value = serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap();
-        change(&mut value);
-        let body = body.replace(text, &STANDARD.encode(value.to_string()));
-        with_length(Draft { body: body.into(), ..draft })
-    };
+    let policy = |change: &dyn Fn(&mut Value)| with_length(with_policy(drive().signed(&signer), change));
     let cases: Vec<(&str, Draft, &str)> = vec![
         ("a wrong secret", drive().signed(&signer.with_wrong_secret()), "SignatureDoesNotMatch"),
         (

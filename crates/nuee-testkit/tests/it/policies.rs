@@ -23,25 +23,25 @@ impl Bench {
         Self { _runtime: runtime, server, owner }
     }
 
-    fn set(&mut self, statements: Value) -> Answer {
+    fn set(&mut self, statements: &Value) -> Answer {
         let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
         self.owner.send(Draft::put("/bucket", policy).query("policy", "")).unwrap()
     }
 
     /// Sets a policy that may be public.
-    fn open(&mut self, statements: Value) {
+    fn open(&mut self, statements: &Value) {
         let answer = self.owner.send(Draft::new(Method::DELETE, "/bucket").query("publicAccessBlock", ""));
         assert_eq!(answer.unwrap().status, 204);
         let answer = self.set(statements);
         assert_eq!(answer.status, 204, "{}", answer.text());
     }
 
-    fn stranger(&mut self, draft: Draft) -> Answer {
-        self.owner.send_as_it_is(&draft).unwrap()
+    fn stranger(&mut self, draft: &Draft) -> Answer {
+        self.owner.send_as_it_is(draft).unwrap()
     }
 
     fn get_as_stranger(&mut self, path: &str) -> u16 {
-        self.stranger(Draft::new(Method::GET, path)).status
+        self.stranger(&Draft::new(Method::GET, path)).status
     }
 
     /// How policies name the owner of a place.
@@ -61,19 +61,19 @@ fn read(resource: &str) -> Value {
 fn the_world_reads_what_a_policy_opens_and_nothing_else() {
     let mut bench = Bench::start();
     assert_eq!(bench.get_as_stranger("/bucket/open/a"), 403);
-    let answer = bench.set(json!([read("bucket/open/*")]));
+    let answer = bench.set(&json!([read("bucket/open/*")]));
     assert_eq!(answer.code(), "AccessDenied", "public access is blocked by default: {}", answer.text());
-    bench.open(json!([read("bucket/open/*")]));
+    bench.open(&json!([read("bucket/open/*")]));
     assert_eq!(bench.get_as_stranger("/bucket/open/a"), 200);
-    assert_eq!(bench.stranger(Draft::new(Method::HEAD, "/bucket/open/a")).status, 200);
+    assert_eq!(bench.stranger(&Draft::new(Method::HEAD, "/bucket/open/a")).status, 200);
     assert_eq!(bench.get_as_stranger("/bucket/open/absent"), 404);
     for path in ["/bucket/closed/a", "/bucket/open", "/bucket", "/"] {
         assert_eq!(bench.get_as_stranger(path), 403, "{path}");
     }
     let version = Draft::new(Method::GET, "/bucket/open/a").query("versionId", "null");
-    assert_eq!(bench.stranger(version).status, 403, "a version by its id is another action");
+    assert_eq!(bench.stranger(&version).status, 403, "a version by its id is another action");
     for draft in [Draft::put("/bucket/open/b", "x"), Draft::new(Method::DELETE, "/bucket/open/a")] {
-        assert_eq!(bench.stranger(draft).code(), "AccessDenied");
+        assert_eq!(bench.stranger(&draft).code(), "AccessDenied");
     }
     // Blocking the effect of a public policy closes the bucket again.
     let block = "<PublicAccessBlockConfiguration><RestrictPublicBuckets>true</RestrictPublicBuckets>\
@@ -90,22 +90,22 @@ fn the_world_reads_what_a_policy_opens_and_nothing_else() {
 #[test]
 fn a_listing_is_open_for_a_prefix() {
     let mut bench = Bench::start();
-    bench.open(json!([{
+    bench.open(&json!([{
         "Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::bucket",
         "Condition": { "StringLike": { "s3:prefix": "open/*" } },
     }]));
     let list =
         |prefix: &str| Draft::new(Method::GET, "/bucket").query("list-type", "2").query("prefix", prefix);
-    assert_eq!(bench.stranger(list("open/")).elements("Key"), ["open/a"]);
-    assert_eq!(bench.stranger(list("closed/")).status, 403);
-    assert_eq!(bench.stranger(Draft::new(Method::GET, "/bucket").query("list-type", "2")).status, 403);
+    assert_eq!(bench.stranger(&list("open/")).elements("Key"), ["open/a"]);
+    assert_eq!(bench.stranger(&list("closed/")).status, 403);
+    assert_eq!(bench.stranger(&Draft::new(Method::GET, "/bucket").query("list-type", "2")).status, 403);
 }
 
 #[test]
 fn a_neighbour_reads_what_it_is_given_and_another_organisation_never() {
     let mut bench = Bench::start();
     let (neighbour, elsewhere) = (bench.arn(Place::Exams), bench.arn(Place::Hospitals));
-    let answer = bench.set(json!([{
+    let answer = bench.set(&json!([{
         "Effect": "Allow", "Principal": { "AWS": [neighbour, elsewhere] }, "Action": ["s3:GetObject", "s3:PutObject"],
         "Resource": "arn:aws:s3:::bucket/open/*",
     }]));
@@ -129,7 +129,7 @@ fn a_neighbour_reads_what_it_is_given_and_another_organisation_never() {
 #[test]
 fn a_denial_wins_over_every_role_and_locks_nobody_out() {
     let mut bench = Bench::start();
-    let answer = bench.set(json!([
+    let answer = bench.set(&json!([
         { "Effect": "Deny", "Principal": "*", "Action": "s3:*",
           "Resource": ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"] },
     ]));
@@ -162,7 +162,7 @@ fn conditions_look_at_the_request_and_at_the_object() {
     ]);
     let tagged = Draft::put("/bucket/draft", "x").header("x-amz-tagging", "state=draft");
     assert_eq!(bench.owner.send(tagged).unwrap().status, 200);
-    assert_eq!(bench.set(statements).status, 204);
+    assert_eq!(bench.set(&statements).status, 204);
     let put = |value: &str| Draft::put("/bucket/b", "x").header("x-amz-server-side-encryption", value);
     assert_eq!(bench.owner.put("/bucket/b", "x").unwrap().code(), "AccessDenied");
     assert_eq!(bench.owner.send(put("AES256")).unwrap().code(), "AccessDenied");
@@ -192,7 +192,7 @@ fn what_is_no_policy_is_refused_and_says_why() {
         (statement("Condition", json!({ "StringEquals": { "aws:Weather": "fine" } })), "aws:Weather"),
         (statement("Surprise", json!(1)), "Surprise"),
     ] {
-        let answer = bench.set(statements);
+        let answer = bench.set(&statements);
         assert_eq!(answer.code(), "MalformedPolicy");
         assert!(answer.text().contains(word), "{}", answer.text());
     }
