@@ -149,7 +149,7 @@ fn listener(
     // Until zones are configured, only this machine is told from the world.
     let zone = if address.ip().is_loopback() { Zone::Local } else { Zone::Internet };
     let limits = settings.web_limits();
-    let options = ListenerOptions { name, zone, limits, setting, metrics: metrics.clone() };
+    let options = ListenerOptions { name, zone, tls: None, limits, setting, metrics: metrics.clone() };
     Ok(Listener::bind(address, options)?)
 }
 
