@@ -23,3 +23,4 @@ mod kept_data;
 mod memory;
 mod semantics;
 mod slow_clients;
+mod tls;
