@@ -28,6 +28,9 @@ const S3_PORT: u16 = 9000;
 /// The port of health and metrics where none is set.
 const ADMIN_PORT: u16 = 9001;
 
+/// The authority that most of the web has its certificates from.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
 /// Declares the sections and their keys once: the types, the defaults, and the explanations that people read.
 macro_rules! settings {
     ($(
@@ -119,6 +122,14 @@ settings! {
         certificate: Option<PathBuf> = None,
         /// With `files`: PEM file of the certificate's private key. Let the user of the server alone read it.
         key: Option<PathBuf> = None,
+        /// With `acme`: URL of the authority's directory. You agree to its terms of service by choosing it.
+        acme_directory: String = LETS_ENCRYPT.to_owned(),
+        /// With `acme`: domains of the certificate, without wildcards. Port 443 of each must lead to the S3 listener.
+        acme_domains: Vec<String> = Vec::new(),
+        /// With `acme`: URLs by which the authority can reach you, such as `mailto:operations@example.org`.
+        acme_contacts: Vec<String> = Vec::new(),
+        /// With `acme`: PEM file of the authorities that vouch for the directory itself. Without it: the system's.
+        acme_ca_bundle: Option<PathBuf> = None,
     }
 
     /// What clients may take of the server.
@@ -161,6 +172,8 @@ pub enum TlsMode {
     Files,
     /// This program, for trying out.
     SelfSigned,
+    /// An authority that speaks ACME.
+    Acme,
 }
 
 /// The form of logs.

@@ -1,10 +1,11 @@
 //! TLS of the S3 listener: where its certificate comes from, and how it stays fresh.
 //!
-//! A source gives certificates: files that somebody else keeps, or this program. [`Certificates`] presents what
+//! A source gives certificates: files that somebody else keeps, this program, or an authority. [`Certificates`] presents what
 //! its source gives, looks for something newer from time to time, and keeps what it has when that cannot be used:
 //! a server that runs is never left without a certificate by a bad file. What it keeps itself is in the data directory,
 //! keys readable by their owner alone.
 
+mod acme;
 mod files;
 mod kept;
 mod self_signed;
@@ -22,11 +23,15 @@ use tokio::{select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Settings, TlsMode, data_directory::tls_directory};
+use acme::Acme;
 use files::Files;
 use self_signed::SelfSigned;
 
 /// From so long before its end on, a certificate is told of as one that ends soon.
 const SOON: Duration = Duration::from_hours(14 * 24);
+/// How soon an authority that refused is asked again; twice as long after each refusal, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 
 /// What the S3 listener presents, and where that comes from.
 pub(crate) struct Certificates {
@@ -41,6 +46,7 @@ pub(crate) struct Certificates {
 enum Source {
     Files(Files),
     SelfSigned(SelfSigned),
+    Acme(Box<Acme>),
 }
 
 impl Certificates {
@@ -63,6 +69,11 @@ impl Certificates {
                 let identity = made.open(environment)?;
                 (Source::SelfSigned(made), Some(identity))
             }
+            TlsMode::Acme => {
+                let acme = Acme::new(settings, &directory)?;
+                let identity = acme.open()?;
+                (Source::Acme(Box::new(acme)), identity)
+            }
         };
         let (environment, turn) = (environment.clone(), tokio::sync::Mutex::default());
         let certificates = Self { tls: Tls::new(), source, environment, current: Mutex::default(), turn };
@@ -81,7 +92,7 @@ impl Certificates {
     pub(crate) fn ca_certificate(&self) -> Option<PathBuf> {
         match &self.source {
             Source::SelfSigned(made) => Some(made.ca_certificate()),
-            Source::Files(_) => None,
+            Source::Files(_) | Source::Acme(_) => None,
         }
     }
 
@@ -99,6 +110,7 @@ impl Certificates {
         let found = match &self.source {
             Source::Files(files) => files.look()?,
             Source::SelfSigned(made) => made.look(self.current().as_ref(), &self.environment)?,
+            Source::Acme(acme) => acme.look(self.current().as_ref(), &self.environment, &self.tls).await?,
         };
         let replaced = found.is_some();
         if let Some(identity) = found {
@@ -144,25 +156,40 @@ impl Certificates {
 }
 
 impl Source {
-    /// How long to wait before looking again.
-    fn pause(&self) -> Duration {
+    /// How long to wait before looking again, after so many failures in a row.
+    fn pause(&self, failures: u32) -> Duration {
         match self {
             Self::Files(_) => Duration::from_secs(5),
-            Self::SelfSigned(_) => Duration::from_hours(1),
+            Self::Acme(_) if failures > 0 => pause_after(failures),
+            Self::SelfSigned(_) | Self::Acme(_) => Duration::from_hours(1),
         }
     }
+}
+
+/// How long an authority is left alone after so many refusals in a row.
+fn pause_after(failures: u32) -> Duration {
+    LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))))
 }
 
 /// Looks for newer certificates until `shutdown` is cancelled.
 pub(crate) async fn keep_fresh(certificates: Option<Arc<Certificates>>, shutdown: CancellationToken) {
     let Some(certificates) = certificates else { return };
+    let mut failures = 0;
     loop {
+        let looked = select! {
+            () = shutdown.cancelled() => return,
+            looked = certificates.look() => looked,
+        };
+        failures = if looked.is_ok() { 0 } else { failures + 1 };
+        let pause = certificates.source.pause(failures);
+        if let Err(error) = looked {
+            let next_look_seconds = pause.as_secs();
+            let error = format!("{error:#}");
+            tracing::error!(error, failures, next_look_seconds, "the certificate of before stays");
+        }
         select! {
             () = shutdown.cancelled() => return,
-            () = sleep(certificates.source.pause()) => {}
-        }
-        if let Err(error) = certificates.look().await {
-            tracing::error!(error = format!("{error:#}"), "the certificate of before stays");
+            () = sleep(pause) => {}
         }
     }
 }
@@ -171,6 +198,18 @@ pub(crate) async fn keep_fresh(certificates: Option<Arc<Certificates>>, shutdown
 pub(crate) fn check(settings: &Settings) -> Result<String> {
     match settings.tls.mode {
         TlsMode::Files => Files::new(settings)?.check(),
+        TlsMode::Acme => Acme::new(settings, Path::new("")).map(|_| String::new()),
         TlsMode::Off | TlsMode::SelfSigned => Ok(String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_left_alone_for_longer_after_each_refusal() {
+        let minutes = |failures| pause_after(failures).as_secs() / 60;
+        assert_eq!([1, 2, 3, 8, 9, 10, u32::MAX].map(minutes), [1, 2, 4, 128, 256, 360, 360]);
     }
 }

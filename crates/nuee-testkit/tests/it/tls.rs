@@ -1,5 +1,6 @@
 //! Certificates of a running server: replaced without a restart, kept when the new one is of no use.
 
+mod acme;
 mod client;
 
 use std::{

@@ -31,6 +31,10 @@ impl Authority {
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
@@ -74,6 +78,14 @@ impl SecureClient {
     /// How keys were agreed on.
     pub(crate) fn group(&self) -> NamedGroup {
         self.0.conn.negotiated_key_exchange_group().unwrap().name()
+    }
+
+    /// One request, and all that comes until the server hangs up.
+    pub(crate) fn get_to_the_end(&mut self, path: &str) -> io::Result<String> {
+        write!(self.0, "GET {path} HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        self.0.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 
     /// One request without a signature, and the refusal that answers it.
