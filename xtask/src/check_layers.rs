@@ -43,6 +43,10 @@ const SEEN_BY: &[(&str, &[&str])] = &[
     ("hyper", HTTP),
     ("hyper-util", HTTP),
     ("axum", HTTP),
+    ("rustls", &["nuee-web", "nuee"]),
+    ("tokio-rustls", &["nuee-web", "nuee"]),
+    ("rcgen", &["nuee"]),
+    ("instant-acme", &["nuee"]),
     ("datafusion", &["nuee-lake"]),
     ("aws-lc-rs", &["nuee-base", "nuee-keys", "nuee-store", "nuee-s3"]),
 ];

@@ -16,6 +16,8 @@ const PROGRAMS: &[(&[&str], &str)] = &[
     (&["strace", "-V"], "strace"),
     (&["rclone", "version"], "rclone"),
     (&["mkfs.ext4", "-V"], "e2fsprogs"),
+    // An authority for tests, and the names that it looks up.
+    (&["pebble", "-h"], "pebble"),
     (&["python3", "--version"], "python3"),
     // Debian splits `venv` from Python, and `ensurepip` is the part that is missing then.
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),

@@ -222,6 +222,17 @@ impl TestServer {
         Ok(Self { server, options, projects, owners, directory })
     }
 
+    /// Has the server look for a newer certificate; says whether there was one.
+    pub async fn refresh_certificate(&self) -> Result<bool> {
+        self.server.refresh_certificate().await
+    }
+
+    /// The authority that clients must be told to trust, if there is one.
+    #[must_use]
+    pub fn ca_certificate(&self) -> Option<PathBuf> {
+        self.server.ca_certificate()
+    }
+
     /// Stops the server; gives the number of connections that had to be cut, and the directory with what it left.
     pub async fn stop(self) -> Result<(usize, TempDir)> {
         Ok((self.server.stop().await?, self.directory))

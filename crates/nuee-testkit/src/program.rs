@@ -113,7 +113,8 @@ impl Program {
         let told: Value = serde_json::from_slice(&fs::read(&ready)?)?;
         let text = |name: &str| told[name].as_str().map(str::to_owned);
         let endpoint = text("endpoint").context("the ready file tells the endpoint")?;
-        let address = endpoint.trim_start_matches("http://").parse()?;
+        let (_, address) = endpoint.split_once("://").context("an endpoint is a URL")?;
+        let address = address.parse()?;
         let key = text("access_key_id").zip(text("secret_access_key"));
         Ok(Running { child, address, key })
     }
@@ -146,9 +147,14 @@ impl Running {
         Ok(kib << 10)
     }
 
+    /// Sends it a signal.
+    pub fn send(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    }
+
     /// Asks it to stop, and waits; it must end well.
     pub fn stop(mut self) -> Result<()> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        self.send(Signal::TERM)?;
         let status = self.child.wait()?;
         if !status.success() {
             bail!("the server ended with {status}");

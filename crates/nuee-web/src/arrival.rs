@@ -20,7 +20,7 @@ pub struct Arrival {
     pub zone: Zone,
     /// The other end of the connection.
     pub peer: SocketAddr,
-    /// Whether the connection is encrypted.
+    /// Whether the connection is encrypted; what policies know as `aws:SecureTransport`.
     pub secure: bool,
 }
 

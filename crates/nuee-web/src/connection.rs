@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     select,
     time::timeout,
@@ -21,11 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Arrival, Handler, Limits, ObservedBody, OperationMetrics, RequestBody, RequestIds, Zone,
+    Arrival, Handler, Limits, ObservedBody, OperationMetrics, RequestBody, RequestIds, Tls, Zone,
     head_timer::{HeadTimer, Reads},
     metrics::ListenerMetrics,
     observation::Observation,
     stream::GuardedStream,
+    tls::{self, Failure},
+    transport::Transport,
 };
 
 /// How many headers hyper takes without an allocation for each request.
@@ -35,6 +37,7 @@ const HEADER_COUNT_WITHOUT_ALLOCATION: usize = 100;
 pub(crate) struct Shared<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) zone: Zone,
+    pub(crate) tls: Option<Tls>,
     pub(crate) limits: Limits,
     pub(crate) request_ids: RequestIds,
     pub(crate) metrics: Arc<ListenerMetrics>,
@@ -85,8 +88,15 @@ async fn converse<H: Handler>(
 ) {
     let limits = &shared.limits;
     let reads = Arc::new(Reads::default());
-    let builder = protocol(limits, Arc::clone(&reads));
-    let stream = GuardedStream::new(stream, reads, limits.write_stall_timeout, Arc::clone(&shared.metrics));
+    let (counted, metrics) = (Arc::clone(&reads), Arc::clone(&shared.metrics));
+    let stream = GuardedStream::new(stream, counted, limits.write_stall_timeout, metrics);
+    let stream = select! {
+        biased;
+        stream = agreed(shared, stream, peer) => stream,
+        () = after_request.cancelled() => None,
+    };
+    let Some(stream) = stream else { return };
+    let builder = protocol(limits, reads);
     let service = ConnectionService { shared: Arc::clone(shared), peer };
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut stopping = std::pin::pin!(after_request.cancelled());
@@ -118,10 +128,38 @@ async fn converse<H: Handler>(
     }
 }
 
+/// The connection as requests come over it: after the TLS handshake, where the listener speaks TLS. `None` where client
+/// and server did not agree in time.
+async fn agreed<H>(
+    shared: &Shared<H>,
+    stream: GuardedStream,
+    peer: std::net::SocketAddr,
+) -> Option<Transport> {
+    let Some(tls) = &shared.tls else { return Some(Transport::Plain(stream)) };
+    let (limits, metrics) = (&shared.limits, &shared.metrics);
+    let failure = match timeout(limits.handshake_timeout, tls::accept(tls, stream)).await {
+        Ok(Ok(stream)) => return Some(Transport::Secure(Box::new(stream))),
+        Ok(Err(failure)) => failure,
+        Err(_) => {
+            metrics.handshake_timeouts.inc();
+            tracing::debug!(%peer, "the TLS handshake took too long");
+            return None;
+        }
+    };
+    metrics.handshake_failures.inc();
+    tracing::debug!(%peer, error = &failure as &dyn std::error::Error, "no TLS handshake");
+    if let Failure::PlainHttp(mut stream) = failure
+        && stream.write_all(tls::PLAIN_HTTP_ANSWER).await.is_ok()
+    {
+        farewell(stream, limits).await;
+    }
+    None
+}
+
 fn protocol(limits: &Limits, reads: Arc<Reads>) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(HeadTimer { reads, header_timeout: limits.header_timeout, idle_timeout: limits.idle_timeout })
+        .timer(HeadTimer::new(reads, limits.header_timeout, limits.idle_timeout))
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.buffer_size_bytes)
         .max_header_size(limits.header_size_bytes)
@@ -136,7 +174,7 @@ fn protocol(limits: &Limits, reads: Arc<Reads>) -> http1::Builder {
 
 /// Ends the sending side, then reads what the client still sends for a while. Closing a socket with bytes unread makes
 /// the system send a reset, which takes the last response from a client that has not read it yet.
-async fn farewell(mut stream: GuardedStream, limits: &Limits) {
+async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin, limits: &Limits) {
     if stream.shutdown().await.is_err() {
         return;
     }
@@ -178,7 +216,7 @@ impl<H: Handler> Service<Request<Incoming>> for ConnectionService<H> {
             request_id: shared.request_ids.next_id(),
             zone: shared.zone,
             peer: self.peer,
-            secure: false,
+            secure: shared.tls.is_some(),
         };
         let metrics = Arc::clone(&shared.metrics);
         let observation = Observation::begin(

@@ -3,7 +3,7 @@
 //! hyper starts one timer when it begins to wait for a head, whether the client has sent half of it or nothing at all.
 //! A client that keeps a connection for its next request must not be treated as one that trickles its headers. So the
 //! timer looks whether bytes have come: before the first byte it runs for the idle time (on a new connection: the
-//! header time), from the first byte on for the header time.
+//! header time), from the first byte on for the header time. Bytes of a TLS handshake come before the timer's time.
 
 use std::{
     future::Future,
@@ -35,15 +35,24 @@ impl Reads {
 /// The timer of one connection. hyper uses it for heads alone.
 #[derive(Debug, Clone)]
 pub(crate) struct HeadTimer {
-    pub(crate) reads: Arc<Reads>,
-    pub(crate) header_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
+    reads: Arc<Reads>,
+    /// Where the count stood before the first head.
+    reads_before_all: u64,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl HeadTimer {
+    /// A timer for a connection whose first head is awaited from now on.
+    pub(crate) fn new(reads: Arc<Reads>, header_timeout: Duration, idle_timeout: Duration) -> Self {
+        Self { reads_before_all: reads.count(), reads, header_timeout, idle_timeout }
+    }
 }
 
 impl Timer for HeadTimer {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
         let reads_before = self.reads.count();
-        let first_head = reads_before == 0;
+        let first_head = reads_before == self.reads_before_all;
         let wait = if first_head { self.header_timeout } else { self.idle_timeout };
         Box::pin(HeadSleep {
             reads: Arc::clone(&self.reads),

@@ -12,11 +12,13 @@ const LEAST_BUFFER_SIZE_BYTES: usize = 8192;
 pub struct Limits {
     /// Connections served at once; further ones wait in the operating system's queue. Default 4096.
     pub connections: usize,
+    /// From the connection to the end of the TLS handshake, where the listener speaks TLS. Default 10 s.
+    pub handshake_timeout: Duration,
     /// Bytes of a request's line and headers together; more is answered 431. S3 itself allows 8 KiB. Default 32 KiB.
     pub header_size_bytes: usize,
     /// Headers in a request; more is answered 431. Any value but the default, 100, costs an allocation a request.
     pub header_count: usize,
-    /// From the first byte of a request (on a new connection: from the connection) to the last of its headers;
+    /// From the first byte of a request (on a new connection: from the connection, or its handshake's end) to the last of its headers;
     /// then the connection is closed. Default 15 s.
     pub header_timeout: Duration,
     /// How long a connection may stay between two requests. Default 60 s.
@@ -46,6 +48,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            handshake_timeout: Duration::from_secs(10),
             header_size_bytes: 32 * 1024,
             header_count: 100,
             header_timeout: Duration::from_secs(15),

@@ -2,7 +2,8 @@
 //!
 //! A listener outlives what goes wrong with single connections, and shortages: without a free file descriptor it
 //! waits and tries again. Connections above the limit wait in the operating system's queue, where they cost nothing
-//! here; the time limits see to it that places become free.
+//! here; the time limits see to it that places become free. A TLS handshake takes place after the connection was
+//! accepted and holds a place of its own, so it delays nobody else.
 
 use std::{
     io,
@@ -24,7 +25,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Handler, Limits, Metrics, RequestIds, Zone,
+    Error, Handler, Limits, Metrics, RequestIds, Tls, Zone,
     connection::{self, Ends, Shared},
     metrics::ListenerMetrics,
 };
@@ -42,6 +43,8 @@ pub struct ListenerOptions {
     pub name: &'static str,
     /// The zone of everything that enters here.
     pub zone: Zone,
+    /// What is presented to clients; without it, the listener speaks HTTP in the clear.
+    pub tls: Option<Tls>,
     /// What clients may do.
     pub limits: Limits,
     /// The option or setting that chooses the address, for the message when it cannot be used.
@@ -105,6 +108,7 @@ impl Listener {
         let shared = Arc::new(Shared {
             handler,
             zone: options.zone,
+            tls: options.tls,
             request_ids: RequestIds::new(environment),
             unclaimed: options.metrics.operation(options.name, "other"),
             limits: options.limits,

@@ -47,6 +47,7 @@ struct Families {
     accepted: IntCounterVec,
     accept_errors: IntCounterVec,
     full: IntCounterVec,
+    handshake_failures: IntCounterVec,
     timeouts: IntCounterVec,
     received_bytes: IntCounterVec,
     sent_bytes: IntCounterVec,
@@ -93,6 +94,11 @@ impl Metrics {
             full: counters(
                 "nuee_http_connections_full_total",
                 "Times that new connections had to wait because the limit was reached",
+                listener,
+            )?,
+            handshake_failures: counters(
+                "nuee_tls_handshake_failures_total",
+                "Connections that ended without an agreement on TLS, other than by a time limit",
                 listener,
             )?,
             timeouts: counters(
@@ -152,6 +158,8 @@ impl Metrics {
             accepted: self.0.accepted.with_label_values(labels),
             accept_errors: self.0.accept_errors.with_label_values(labels),
             full: self.0.full.with_label_values(labels),
+            handshake_failures: self.0.handshake_failures.with_label_values(labels),
+            handshake_timeouts: timeouts("handshake"),
             header_timeouts: timeouts("header"),
             body_timeouts: timeouts("body"),
             write_timeouts: timeouts("write"),
@@ -220,6 +228,8 @@ pub(crate) struct ListenerMetrics {
     pub(crate) accepted: Counter,
     pub(crate) accept_errors: Counter,
     pub(crate) full: Counter,
+    pub(crate) handshake_failures: Counter,
+    pub(crate) handshake_timeouts: Counter,
     pub(crate) header_timeouts: Counter,
     pub(crate) body_timeouts: Counter,
     pub(crate) write_timeouts: Counter,

@@ -34,6 +34,13 @@ impl GuardedStream {
         Self { inner, reads, patience: Patience::new(write_stall_timeout), metrics }
     }
 
+    /// Waits for the first byte and leaves it where it is; `None` if the client sends nothing more.
+    pub(crate) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        let count = self.inner.peek(&mut byte).await?;
+        Ok((count > 0).then_some(byte[0]))
+    }
+
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {

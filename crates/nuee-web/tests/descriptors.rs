@@ -29,6 +29,7 @@ async fn a_listener_without_a_free_descriptor_goes_on_when_there_is_one() {
     let options = ListenerOptions {
         name: "test",
         zone: Zone::Local,
+        tls: None,
         limits: Limits::default(),
         setting: "--listen",
         metrics: metrics.clone(),

@@ -190,6 +190,9 @@ pub struct Serving {
     pub listen: SocketAddr,
     /// Where it tells health and metrics.
     pub admin_listen: SocketAddr,
+    /// Whether S3 is spoken inside TLS.
+    #[serde(default)]
+    pub secure: bool,
     /// Since when it runs (RFC 3339).
     pub started_at: String,
 }

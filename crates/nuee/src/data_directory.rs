@@ -4,6 +4,7 @@
 //! lock             held while a process has the directory open; tells its process id
 //! metadata.sqlite  the metadata, with its write-ahead log, and ballast where the disk is nearly full
 //! site             the blobs, sealed
+//! tls              certificates that the server makes or was issued, with their keys
 //! admin.sock       where a running server takes commands
 //! ```
 
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, bail};
 const LOCK: &str = "lock";
 const METADATA: &str = "metadata.sqlite";
 const SITE: &str = "site";
+const TLS: &str = "tls";
 const SOCKET: &str = "admin.sock";
 /// What a file system puts into its root by itself.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -103,6 +105,11 @@ pub(crate) fn socket_file(path: &Path) -> PathBuf {
     path.join(SOCKET)
 }
 
+/// Where the server of the data directory at `path` keeps its certificates.
+pub(crate) fn tls_directory(path: &Path) -> PathBuf {
+    path.join(TLS)
+}
+
 /// Whether a first start was begun in `path`, and got as far as keeping anything.
 pub(crate) fn holds_data(path: &Path) -> bool {
     metadata_file(path).exists()
@@ -126,7 +133,7 @@ fn refuse_strangers(path: &Path) -> Result<()> {
     for entry in fs::read_dir(path).with_context(listing)? {
         let name = entry.with_context(listing)?.file_name();
         let ours = name.to_str().is_some_and(|name| {
-            [LOCK, SITE, SOCKET, LOST_AND_FOUND].contains(&name) || name.starts_with(METADATA)
+            [LOCK, SITE, TLS, SOCKET, LOST_AND_FOUND].contains(&name) || name.starts_with(METADATA)
         });
         if !ours {
             bail!(

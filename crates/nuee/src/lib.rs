@@ -5,7 +5,8 @@
 //! carried out by one function, in the server when one runs and in the command's own process otherwise.
 //!
 //! It promises that a first start which is cut anywhere is finished by the next one, that two processes never have a
-//! data directory open at once, and that keys and data never lie in one directory. No policy is decided here.
+//! data directory open at once, and that what is stored and the keys that open it never lie in one directory. No policy
+//! is decided here.
 
 mod administration;
 mod commands;
@@ -20,6 +21,7 @@ mod settings;
 mod socket;
 mod surface;
 mod text;
+mod tls;
 mod welcome;
 
 pub use administration::{
@@ -30,4 +32,4 @@ pub use commands::run;
 pub use first_start::FirstStart;
 pub use platform::{Platform, Tuning};
 pub use server::{Addresses, Server, ServerOptions};
-pub use settings::Settings;
+pub use settings::{Settings, TlsMode};

@@ -8,15 +8,16 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use nuee_tenancy::AccessKey;
 use serde::Serialize;
 
-use crate::Addresses;
+use crate::Server;
 
 #[derive(Serialize)]
 struct Content<'a> {
     endpoint: String,
     admin: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_certificate: Option<PathBuf>,
     pid: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_key_id: Option<&'a str>,
@@ -29,10 +30,12 @@ pub(crate) struct ReadyFile(PathBuf);
 
 impl ReadyFile {
     /// Writes it, whole or not at all, for its owner alone.
-    pub(crate) fn write(path: &Path, addresses: Addresses, key: Option<&AccessKey>) -> Result<Self> {
+    pub(crate) fn write(path: &Path, server: &Server) -> Result<Self> {
+        let (addresses, key) = (server.addresses(), server.owner_key());
         let content = Content {
-            endpoint: format!("http://{}", addresses.s3),
-            admin: format!("http://{}", addresses.admin),
+            endpoint: addresses.endpoint(),
+            admin: addresses.admin_endpoint(),
+            ca_certificate: server.ca_certificate(),
             pid: std::process::id(),
             access_key_id: key.map(|key| key.id.as_str()),
             secret_access_key: key.map(|key| key.secret.expose()),

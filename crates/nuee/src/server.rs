@@ -2,13 +2,14 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
 use anyhow::Result;
 use nuee_base::Environment;
 use nuee_tenancy::AccessKey;
-use nuee_web::{AdminSurface, Drained, Handler, Listener, ListenerOptions, Metrics, Zone};
+use nuee_web::{AdminSurface, Drained, Handler, Listener, ListenerOptions, Metrics, Tls, Zone};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,7 @@ use crate::{
     first_start,
     socket::Socket,
     surface::{self, S3Surface},
+    tls::{self, Certificates},
 };
 
 /// What a server is started with.
@@ -40,6 +42,8 @@ pub struct Addresses {
     pub s3: SocketAddr,
     /// Health and metrics.
     pub admin: SocketAddr,
+    /// Whether S3 is spoken inside TLS.
+    pub secure: bool,
 }
 
 /// A running server. It must be stopped with [`Server::stop`]; dropping it leaves its tasks to the runtime.
@@ -47,11 +51,13 @@ pub struct Server {
     platform: Platform,
     addresses: Addresses,
     owner_key: Option<AccessKey>,
+    certificates: Option<Arc<Certificates>>,
     shutdown: CancellationToken,
     stop_reclaiming: watch::Sender<bool>,
     reclaimer: JoinHandle<()>,
     lifecycle: JoinHandle<()>,
     socket: JoinHandle<()>,
+    renewal: JoinHandle<()>,
     listeners: [JoinHandle<Drained>; 2],
 }
 
@@ -65,19 +71,22 @@ impl Server {
         let owner_key = first_start::complete(&platform, first_start).await?;
         let metrics = Metrics::new()?;
         surface::declare_metrics(&metrics, platform.site())?;
-        let s3 = listener("s3", settings.server.listen, &settings, &metrics)?;
-        let admin = listener("admin", settings.server.admin_listen, &settings, &metrics)?;
-        let addresses = Addresses { s3: s3.local_address(), admin: admin.local_address() };
+        let certificates = Certificates::open(&settings, platform.data_directory(), &environment)?;
+        let tls = certificates.as_ref().map(|certificates| certificates.tls());
+        let secure = tls.is_some();
+        let s3 = listener("s3", settings.server.listen, &settings, &metrics, tls)?;
+        let admin = listener("admin", settings.server.admin_listen, &settings, &metrics, None)?;
+        let addresses = Addresses { s3: s3.local_address(), admin: admin.local_address(), secure };
         let socket = Socket::bind(platform.data_directory())?;
 
         let shutdown = CancellationToken::new();
         let s3_surface = S3Surface::new(&platform, &settings, &metrics)?;
-        let checked = platform.clone();
-        let admin_surface = AdminSurface::new(metrics, move || surface::checks(checked.clone()));
+        let admin_surface = admin_surface(&platform, certificates.clone(), metrics)?;
         let serving = Serving {
             pid: std::process::id(),
             listen: addresses.s3,
             admin_listen: addresses.admin,
+            secure,
             started_at: environment.now().to_string(),
         };
         let administration = Administration::new(platform.clone(), Some(serving));
@@ -91,6 +100,8 @@ impl Server {
             reclaimer: tokio::spawn(async move { store.reclaim_until(stopped).await }),
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
+            renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
+            certificates,
             listeners: [
                 serve(s3, s3_surface, &environment, &shutdown),
                 serve(admin, admin_surface, &environment, &shutdown),
@@ -126,6 +137,21 @@ impl Server {
         }
     }
 
+    /// The authority that clients must be told to trust, as a file in PEM; none where they trust it already.
+    #[must_use]
+    pub fn ca_certificate(&self) -> Option<PathBuf> {
+        self.certificates.as_ref()?.ca_certificate()
+    }
+
+    /// Looks now whether there is another certificate to present, and says whether it was replaced. Connections keep
+    /// what they have. The server looks by itself too; after an error the certificate of before stays.
+    pub async fn refresh_certificate(&self) -> Result<bool> {
+        match &self.certificates {
+            Some(certificates) => certificates.refresh().await,
+            None => Ok(false),
+        }
+    }
+
     /// Takes no more requests, lets those under way finish within the drain time, and brings everything to rest. Gives
     /// the number of connections that had to be cut.
     pub async fn stop(self) -> Result<usize> {
@@ -135,6 +161,7 @@ impl Server {
             cut += listener.await?.cut;
         }
         self.socket.await?;
+        self.renewal.await?;
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;
@@ -148,13 +175,30 @@ fn listener(
     address: SocketAddr,
     settings: &Settings,
     metrics: &Metrics,
+    tls: Option<Tls>,
 ) -> Result<Listener> {
     let setting = if name == "s3" { "--listen" } else { "--admin-listen" };
     // Until zones are configured, only this machine is told from the world.
     let zone = if address.ip().is_loopback() { Zone::Local } else { Zone::Internet };
     let limits = settings.web_limits();
-    let options = ListenerOptions { name, zone, limits, setting, metrics: metrics.clone() };
+    let options = ListenerOptions { name, zone, tls, limits, setting, metrics: metrics.clone() };
     Ok(Listener::bind(address, options)?)
+}
+
+fn admin_surface(
+    platform: &Platform,
+    certificates: Option<Arc<Certificates>>,
+    metrics: Metrics,
+) -> Result<AdminSurface> {
+    if let Some(certificates) = certificates.clone() {
+        metrics.gauge_from(
+            "nuee_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate of the S3 listener ends, in seconds since 1970; 0 while there is none",
+            move || certificates.expiry_seconds(),
+        )?;
+    }
+    let platform = platform.clone();
+    Ok(AdminSurface::new(metrics, move || surface::checks(platform.clone(), certificates.clone())))
 }
 
 fn serve<H: Handler>(
@@ -171,22 +215,22 @@ impl Addresses {
     /// The URL that a client on this machine uses for S3.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        url(self.s3)
+        url(if self.secure { "https" } else { "http" }, self.s3)
     }
 
     /// The URL of health and metrics, for a client on this machine.
     #[must_use]
     pub fn admin_endpoint(&self) -> String {
-        url(self.admin)
+        url("http", self.admin)
     }
 }
 
-fn url(mut address: SocketAddr) -> String {
+fn url(scheme: &str, mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use nuee_web::Limits as WebLimits;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,9 @@ pub(crate) use load::{Source, load};
 const S3_PORT: u16 = 9000;
 /// The port of health and metrics where none is set.
 const ADMIN_PORT: u16 = 9001;
+
+/// The authority that most of the web has its certificates from.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// Declares the sections and their keys once: the types, the defaults, and the explanations that people read.
 macro_rules! settings {
@@ -78,8 +82,8 @@ pub(crate) struct Section {
 settings! {
     /// Where `nuee` listens.
     server: ServerSettings {
-        /// Address and port of S3; port 0 takes a free one. Traffic is not encrypted: beyond this machine, put a
-        /// proxy that speaks TLS before it.
+        /// Address and port of S3; port 0 takes a free one. Beyond this machine, set `tls.mode` as well, or put a proxy
+        /// that speaks TLS before it.
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, S3_PORT)),
         /// Address and port of health (`/health/live`, `/health/ready`) and metrics (`/metrics`). They need no
         /// credentials, so keep them on this machine or on a private network.
@@ -108,10 +112,32 @@ settings! {
         region: String = "fr1".to_owned(),
     }
 
+    /// How what passes between S3 clients and the server is encrypted. Health and metrics stay in the clear.
+    tls: TlsSettings {
+        /// `off`: not at all. `files`: with a certificate that you have. `self-signed`: with one that `nuee` makes, and
+        /// that clients must be told to trust. `acme`: with one that an authority issues and renews (RFC 8555).
+        mode: TlsMode = TlsMode::Off,
+        /// With `files`: PEM file of the certificate, followed by those that lead to its authority. It is read again
+        /// when it changes, and on SIGHUP.
+        certificate: Option<PathBuf> = None,
+        /// With `files`: PEM file of the certificate's private key. Let the user of the server alone read it.
+        key: Option<PathBuf> = None,
+        /// With `acme`: URL of the authority's directory. You agree to its terms of service by choosing it.
+        acme_directory: String = LETS_ENCRYPT.to_owned(),
+        /// With `acme`: domains of the certificate, without wildcards. Port 443 of each must lead to the S3 listener.
+        acme_domains: Vec<String> = Vec::new(),
+        /// With `acme`: URLs by which the authority can reach you, such as `mailto:operations@example.org`.
+        acme_contacts: Vec<String> = Vec::new(),
+        /// With `acme`: PEM file of the authorities that vouch for the directory itself. Without it: the system's.
+        acme_ca_bundle: Option<PathBuf> = None,
+    }
+
     /// What clients may take of the server.
     limits: LimitSettings {
         /// Connections served at once; further ones wait.
         connections: usize = 4_096,
+        /// From the connection to the end of the TLS handshake.
+        handshake_timeout_seconds: u64 = 10,
         /// Bytes of a request's line and headers together.
         header_size_bytes: usize = 32 << 10,
         /// From the first byte of a request to the last of its headers.
@@ -134,6 +160,20 @@ settings! {
         /// `pretty`, `json`, or `auto`: pretty on a terminal, JSON otherwise.
         format: LogFormat = LogFormat::Auto,
     }
+}
+
+/// Where the certificate of the S3 listener comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// Nowhere: there is no TLS.
+    Off,
+    /// Files.
+    Files,
+    /// This program, for trying out.
+    SelfSigned,
+    /// An authority that speaks ACME.
+    Acme,
 }
 
 /// The form of logs.
@@ -174,6 +214,7 @@ impl Settings {
         let limits = &self.limits;
         WebLimits {
             connections: limits.connections,
+            handshake_timeout: Duration::from_secs(limits.handshake_timeout_seconds),
             header_size_bytes: limits.header_size_bytes,
             header_timeout: Duration::from_secs(limits.header_timeout_seconds),
             idle_timeout: Duration::from_secs(limits.idle_timeout_seconds),

@@ -1,5 +1,7 @@
 //! The surfaces as this program serves them: S3 behind its listener, and what health and metrics look at.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use http::{Request, Response};
 use nuee_keys::KeyCustody;
@@ -8,7 +10,7 @@ use nuee_sites::DirectorySite;
 use nuee_web::{Check, Handler, Metrics, OperationMetrics, RequestBody};
 use tokio::task::spawn_blocking;
 
-use crate::{Platform, Settings, data_directory::metadata_file};
+use crate::{Platform, Settings, data_directory::metadata_file, tls::Certificates};
 
 /// Less free space than this, in bytes, is told as unready: new objects are refused soon.
 const LEAST_FREE_BYTES: u64 = 64 << 20;
@@ -65,8 +67,12 @@ pub(crate) fn declare_metrics(metrics: &Metrics, site: &DirectorySite) -> Result
 }
 
 /// What must work before requests are welcome.
-pub(crate) async fn checks(platform: Platform) -> Vec<Check> {
-    let looked = spawn_blocking(move || vec![metadata(&platform), custody(&platform), space(&platform)]);
+pub(crate) async fn checks(platform: Platform, certificates: Option<Arc<Certificates>>) -> Vec<Check> {
+    let looked = spawn_blocking(move || {
+        let mut checks = vec![metadata(&platform), custody(&platform), space(&platform)];
+        checks.extend(certificates.map(|certificates| check("certificate", certificates.state())));
+        checks
+    });
     looked.await.unwrap_or_else(|_| {
         vec![Check { name: "checks", ok: false, detail: "a check failed: look into the log".to_owned() }]
     })

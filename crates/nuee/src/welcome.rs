@@ -14,6 +14,8 @@ const FORGOTTEN: &str =
 pub(crate) struct Welcome<'a> {
     pub(crate) addresses: Addresses,
     pub(crate) region: &'a str,
+    /// The authority that clients must be told to trust.
+    pub(crate) ca_certificate: Option<String>,
     pub(crate) data_dir: String,
     pub(crate) key_dir: String,
     /// The public half of the owner's access key, if there is one.
@@ -31,6 +33,9 @@ impl Display for Welcome<'_> {
         writeln!(f, "  health, metrics  {}", self.addresses.admin_endpoint())?;
         writeln!(f, "  data             {}", self.data_dir)?;
         writeln!(f, "  keys             {}", self.key_dir)?;
+        if let Some(file) = &self.ca_certificate {
+            writeln!(f, "  CA certificate   {file}")?;
+        }
         if self.secret.is_some() {
             writeln!(f, "\nThe secret below is shown this once. Keep it.")?;
         }
@@ -62,6 +67,9 @@ impl Welcome<'_> {
             Some(secret) => writeln!(f, "  export AWS_SECRET_ACCESS_KEY={secret}")?,
             None => writeln!(f, "  {FORGOTTEN}")?,
         }
+        if let Some(file) = &self.ca_certificate {
+            writeln!(f, "  export AWS_CA_BUNDLE={file}")?;
+        }
         writeln!(f, "  aws s3 mb s3://papers && aws s3 ls\n")?;
         writeln!(f, "boto3, with these variables:\n")?;
         writeln!(f, "  import boto3, botocore.config")?;
@@ -70,6 +78,9 @@ impl Welcome<'_> {
         writeln!(f, "rclone, in its configuration file:\n")?;
         writeln!(f, "  [nuee]\n  type = s3\n  provider = Other\n  force_path_style = true")?;
         writeln!(f, "  endpoint = {endpoint}\n  region = {region}\n  access_key_id = {id}")?;
+        if let Some(file) = &self.ca_certificate {
+            writeln!(f, "  # in its environment: RCLONE_CA_CERT={file}, and no AWS_CA_BUNDLE")?;
+        }
         match self.secret {
             Some(secret) => writeln!(f, "  secret_access_key = {secret}"),
             None => writeln!(
@@ -85,12 +96,16 @@ impl Welcome<'_> {
 mod tests {
     use super::*;
 
-    fn welcome(secret: Option<&str>) -> String {
-        let addresses =
-            Addresses { s3: "127.0.0.1:9000".parse().unwrap(), admin: "127.0.0.1:9001".parse().unwrap() };
+    fn welcome(secret: Option<&str>, ca_certificate: Option<&str>) -> String {
+        let addresses = Addresses {
+            s3: "127.0.0.1:9000".parse().unwrap(),
+            admin: "127.0.0.1:9001".parse().unwrap(),
+            secure: ca_certificate.is_some(),
+        };
         let welcome = Welcome {
             addresses,
             region: "fr1",
+            ca_certificate: ca_certificate.map(str::to_owned),
             data_dir: "/data".to_owned(),
             key_dir: "/keys".to_owned(),
             access_key_id: Some("NUEEID".to_owned()),
@@ -102,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_settings_can_be_pasted() {
-        let text = welcome(Some("hush"));
+        let text = welcome(Some("hush"), None);
         for line in [
             "  export AWS_ENDPOINT_URL=http://127.0.0.1:9000\n",
             "  export AWS_SECRET_ACCESS_KEY=hush\n",
@@ -113,8 +128,21 @@ mod tests {
     }
 
     #[test]
+    fn clients_are_told_whom_to_trust() {
+        let text = welcome(Some("hush"), Some("/data/tls/self-signed/ca.pem"));
+        for line in [
+            "  export AWS_ENDPOINT_URL=https://127.0.0.1:9000\n",
+            "  export AWS_CA_BUNDLE=/data/tls/self-signed/ca.pem\n",
+            "RCLONE_CA_CERT=/data/tls/self-signed/ca.pem, ",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!welcome(Some("hush"), None).contains("CA"));
+    }
+
+    #[test]
     fn without_the_secret_no_setting_pretends_to_have_it() {
-        let text = welcome(None);
+        let text = welcome(None, None);
         assert!(
             !text.contains("export AWS_SECRET_ACCESS_KEY") && !text.contains("secret_access_key"),
             "{text}"

@@ -10,3 +10,4 @@ mod rclone;
 mod readme;
 mod s3cmd;
 mod session;
+mod tls;

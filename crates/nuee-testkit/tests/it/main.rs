@@ -27,3 +27,4 @@ mod memory;
 mod policies;
 mod semantics;
 mod slow_clients;
+mod tls;

@@ -151,7 +151,7 @@ async fn connections_above_the_limit_wait_for_a_place() {
 }
 
 #[track_caller]
-fn timed_out<H>(server: &Server<H>, phase: &str) {
+pub(crate) fn timed_out<H>(server: &Server<H>, phase: &str) {
     let line = format!("nuee_http_timeouts_total{{listener=\"test\",phase=\"{phase}\",zone=\"rie\"}} 1\n");
     let text = server.metrics.render().unwrap();
     assert!(text.contains(&line), "{line} is not in\n{text}");

@@ -7,3 +7,4 @@ mod limits;
 mod serving;
 mod shutdown;
 mod support;
+mod tls;

@@ -14,7 +14,7 @@ async fn a_request_learns_its_zone_its_peer_and_an_id_of_its_own() {
     for _ in 0..2 {
         let response = client.get("/arrival").await;
         let words: Vec<_> = response.rsplit("\r\n\r\n").next().unwrap().split(' ').collect();
-        assert_eq!(words[1..], ["rie", &peer]);
+        assert_eq!(words[1..], ["rie", &peer, "clear"]);
         assert_eq!(words[0].len(), 16);
         ids.push(words[0].to_owned());
     }
@@ -144,6 +144,7 @@ async fn an_address_in_use_is_explained() {
     let options = ListenerOptions {
         name: "second",
         zone: Zone::Local,
+        tls: None,
         limits: Limits::default(),
         setting: "--listen",
         metrics: Metrics::new().unwrap(),

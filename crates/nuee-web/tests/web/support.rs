@@ -9,10 +9,10 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use nuee_base::Environment;
 use nuee_web::{
-    Arrival, BodyError, Drained, Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, Zone,
+    Arrival, BodyError, Drained, Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, Tls, Zone,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
     task::JoinHandle,
@@ -51,6 +51,12 @@ pub(crate) struct Paths {
     pub(crate) allowed: Semaphore,
 }
 
+impl Paths {
+    fn new() -> Self {
+        Self { begun: Semaphore::new(0), allowed: Semaphore::new(0) }
+    }
+}
+
 impl Handler for Paths {
     type Body = Answer;
 
@@ -62,8 +68,8 @@ impl Handler for Paths {
             },
             "/arrival" => {
                 let arrival = *request.extensions().get::<Arrival>().unwrap();
-                let text = format!("{} {} {}", arrival.request_id, arrival.zone, arrival.peer);
-                whole(text)
+                let Arrival { request_id, zone, peer, secure } = arrival;
+                whole(format!("{request_id} {zone} {peer} {}", if secure { "secure" } else { "clear" }))
             }
             "/wait" => {
                 self.begun.add_permits(1);
@@ -114,16 +120,24 @@ pub(crate) struct Server<H> {
 
 impl Server<Paths> {
     pub(crate) fn start(limits: Limits) -> Self {
-        let handler = Paths { begun: Semaphore::new(0), allowed: Semaphore::new(0) };
-        Self::start_with(handler, limits, Metrics::new().unwrap())
+        Self::start_with(Paths::new(), limits, Metrics::new().unwrap())
+    }
+
+    pub(crate) fn start_secure(limits: Limits, tls: &Tls) -> Self {
+        Self::start_as(Paths::new(), limits, Metrics::new().unwrap(), Some(tls.clone()))
     }
 }
 
 impl<H: Handler> Server<H> {
     pub(crate) fn start_with(handler: H, limits: Limits, metrics: Metrics) -> Self {
+        Self::start_as(handler, limits, metrics, None)
+    }
+
+    fn start_as(handler: H, limits: Limits, metrics: Metrics, tls: Option<Tls>) -> Self {
         let options = ListenerOptions {
             name: "test",
             zone: Zone::Rie,
+            tls,
             limits,
             setting: "--listen",
             metrics: metrics.clone(),
@@ -159,9 +173,9 @@ impl<H: Handler> Server<H> {
 
 /// A connection of a client.
 #[derive(Debug)]
-pub(crate) struct Client(pub(crate) TcpStream);
+pub(crate) struct Client<S = TcpStream>(pub(crate) S);
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         self.0.write_all(text.as_ref()).await.unwrap();
         self

@@ -318,8 +318,12 @@ fn show_status(status: &Status) -> Result<String> {
     match &status.server {
         Some(server) => writeln!(
             text,
-            "  server   process {}, since {}\n  S3       http://{}\n  health   http://{}/health/ready",
-            server.pid, server.started_at, server.listen, server.admin_listen
+            "  server   process {}, since {}\n  S3       {}://{}\n  health   http://{}/health/ready",
+            server.pid,
+            server.started_at,
+            if server.secure { "https" } else { "http" },
+            server.listen,
+            server.admin_listen
         )?,
         None => writeln!(text, "  server   none runs")?,
     }

@@ -6,12 +6,15 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::{Common, print};
-use crate::settings::{self, Source};
+use crate::{
+    settings::{self, Source},
+    tls,
+};
 
 /// `nuee config …`.
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Check the file and the environment variables; say where an error is
+    /// Check the file, the environment variables and the certificate; say where an error is
     Check,
     /// Print the settings in effect as a file that explains each of them
     ///
@@ -29,7 +32,8 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<ExitCode> 
                 Some(file) => file.display().to_string(),
                 None => "no file".to_owned(),
             };
-            print(&format!("{source}: the settings are valid\n"))?;
+            let remarks = tls::check(&settings)?;
+            print(&format!("{source}: the settings are valid\n{remarks}"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

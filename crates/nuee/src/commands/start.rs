@@ -12,8 +12,8 @@ use tokio::{
 
 use super::{Common, print, runtime};
 use crate::{
-    Administration, FirstStart, Reply, Request, Server, ServerOptions, Settings, administration::Place,
-    logging, ready_file::ReadyFile, welcome::Welcome,
+    Administration, FirstStart, Reply, Request, Server, ServerOptions, Settings, TlsMode,
+    administration::Place, logging, ready_file::ReadyFile, welcome::Welcome,
 };
 
 /// Where to listen.
@@ -25,6 +25,9 @@ struct Listening {
     /// Address of health and metrics [default: 127.0.0.1:9001]
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<SocketAddr>,
+    /// Where the certificate of S3 comes from [default: off]
+    #[arg(long, value_name = "MODE", value_enum, hide_possible_values = false)]
+    tls: Option<TlsMode>,
     /// Write addresses, process id and (at the first start) the access key to this file, as JSON, once clients are served
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -62,6 +65,7 @@ fn run(listening: &Listening, first_start: FirstStart, common: &Common) -> Resul
     let mut settings = common.settings()?;
     settings.server.listen = listening.listen.unwrap_or(settings.server.listen);
     settings.server.admin_listen = listening.admin_listen.unwrap_or(settings.server.admin_listen);
+    settings.tls.mode = listening.tls.unwrap_or(settings.tls.mode);
     logging::start(&settings)?;
     if let Err(error) = nuee_web::raise_open_file_limit() {
         tracing::warn!(%error, "fewer connections can be served than the settings allow");
@@ -80,7 +84,7 @@ async fn serve_until_stopped(
     common: &Common,
 ) -> Result<ExitCode> {
     // Asked for before anything is begun, so that a stop during the start is orderly too.
-    let mut stops = Stops::new()?;
+    let mut stops = Stops::new(&settings)?;
     let (environment, tuning) = (Environment::system(), settings.tuning());
     let server =
         Server::start(ServerOptions { settings: settings.clone(), first_start, environment, tuning }).await?;
@@ -89,8 +93,7 @@ async fn serve_until_stopped(
         _ => print(&format!("nuee is ready: S3 at {}\n", server.addresses().endpoint()))?,
     }
     let ready_file = listening.ready_file.as_ref();
-    let ready_file =
-        ready_file.map(|path| ReadyFile::write(path, server.addresses(), server.owner_key())).transpose()?;
+    let ready_file = ready_file.map(|path| ReadyFile::write(path, &server)).transpose()?;
     server.owner_key_was_shown().await?;
     tracing::info!(
         s3 = %server.addresses().s3,
@@ -99,7 +102,7 @@ async fn serve_until_stopped(
         "serving"
     );
 
-    let name = stops.wait().await;
+    let name = stops.wait_refreshing(&server).await;
     drop(ready_file);
     tracing::info!(signal = name, "stopping: requests under way are finished, a second signal cuts them");
     let cut = select! {
@@ -119,6 +122,7 @@ async fn welcome<'a>(server: &'a Server, settings: &'a Settings, common: &Common
     Ok(Welcome {
         addresses: server.addresses(),
         region: &settings.s3.region,
+        ca_certificate: server.ca_certificate().map(|file| file.display().to_string()),
         data_dir: server.platform().data_directory().display().to_string(),
         key_dir: server.platform().key_directory().display().to_string(),
         access_key_id,
@@ -136,16 +140,39 @@ async fn owner_key_id(server: &Server) -> Option<String> {
     accounts.into_iter().find(|account| account.name == "owner")?.access_key_ids.into_iter().next()
 }
 
-/// The signals that ask for a stop.
+/// The signals that ask for a stop, and the one that asks to read the certificate again.
 struct Stops {
     interrupt: Signal,
     terminate: Signal,
+    /// Only where there are files to read: elsewhere a terminal that is closed ends the program, as it always did.
+    hang_up: Option<Signal>,
 }
 
 impl Stops {
-    fn new() -> Result<Self> {
+    fn new(settings: &Settings) -> Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        let reads_files = settings.tls.mode == TlsMode::Files;
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: reads_files.then(|| listen(SignalKind::hangup())).transpose()?,
+        })
+    }
+
+    /// Waits for a stop; meanwhile, each hang-up has the server read its certificate again.
+    async fn wait_refreshing(&mut self, server: &Server) -> &'static str {
+        loop {
+            let Some(hang_up) = &mut self.hang_up else { return self.wait().await };
+            select! {
+                _ = hang_up.recv() => {
+                    if let Err(error) = server.refresh_certificate().await {
+                        tracing::error!(error = format!("{error:#}"), "the certificate of before stays");
+                    }
+                }
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return "SIGTERM",
+            }
+        }
     }
 
     async fn wait(&mut self) -> &'static str {

@@ -123,6 +123,19 @@ fn what_is_written_is_for_its_owner_alone() {
 }
 
 #[test]
+fn a_certificate_is_made_on_demand_and_clients_are_told_whom_to_trust() {
+    let home = Home::new();
+    let running = home.start(&["up", "--tls", "self-signed"]);
+    assert!(running.setting("AWS_ENDPOINT_URL").unwrap().starts_with("https://127.0.0.1:"));
+    let bundle = running.setting("AWS_CA_BUNDLE").unwrap();
+    assert!(fs::read_to_string(&bundle).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(home.run(&["status"]).stdout.contains("https://"));
+    running.stop(Signal::TERM);
+    let said = home.refusal(&["up", "--tls", "files"]);
+    assert!(said.contains("tls.certificate"), "{said}");
+}
+
+#[test]
 fn settings_are_shown_and_checked() {
     let home = Home::new();
     let shown = home.run(&["config", "show"]);

@@ -6,9 +6,9 @@ use nuee_testkit::{Account, Place};
 
 use crate::clients::session::{Session, script, succeeds};
 
-/// Runs a function of a script against a server of its own.
+/// Runs a function of a script against a server of its own, which speaks TLS if the script is about that.
 fn run(script_name: &str, function: &str) {
-    let session = Session::start();
+    let session = if script_name == "tls" { Session::start_secure() } else { Session::start() };
     let keys =
         |account: &Account| format!("[\"{}\", \"{}\"]", account.access_key_id, account.secret.expose());
     let accounts = format!(
@@ -154,6 +154,13 @@ script! { signatures:
     who_signs_nothing_is_denied
     any_region_is_taken
     version_two_signatures_are_refused
+}
+
+script! { tls:
+    bodies_of_every_size_come_back_inside_tls
+    parts_make_an_object_inside_tls
+    buckets_have_host_names_inside_tls
+    who_is_not_told_to_trust_the_server_refuses_it
 }
 
 script! { presigned:

@@ -8,7 +8,8 @@ use std::{
     process::{Command, Output},
 };
 
-use nuee_base::Role;
+use nuee::TlsMode;
+use nuee_base::{Environment, Role};
 use nuee_testkit::{Account, Place, TestServer};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -22,8 +23,18 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn start() -> Self {
+        Self::start_as(TlsMode::Off)
+    }
+
+    /// A server with a certificate of its own making, and clients that are told to trust it.
+    pub(crate) fn start_secure() -> Self {
+        Self::start_as(TlsMode::SelfSigned)
+    }
+
+    fn start_as(mode: TlsMode) -> Self {
         let runtime = Runtime::new().unwrap();
-        let server = runtime.block_on(TestServer::start()).unwrap();
+        let adapt = |settings: &mut nuee::Settings| settings.tls.mode = mode;
+        let server = runtime.block_on(TestServer::start_with(Environment::system(), adapt)).unwrap();
         Self { runtime, server: Some(server), directory: TempDir::new().unwrap() }
     }
 
@@ -58,6 +69,10 @@ impl Session {
         command.env("AWS_ENDPOINT_URL", self.server().endpoint()).env("AWS_DEFAULT_REGION", "fr1");
         command.env("AWS_ACCESS_KEY_ID", owner.access_key_id.to_string());
         command.env("AWS_SECRET_ACCESS_KEY", owner.secret.expose());
+        if let Some(file) = self.server().ca_certificate() {
+            // rclone does not start with the variable of the others.
+            command.env(if program == "rclone" { "RCLONE_CA_CERT" } else { "AWS_CA_BUNDLE" }, &file);
+        }
         // A second attempt would hide what went wrong with the first.
         command.env("AWS_MAX_ATTEMPTS", "1").env("AWS_EC2_METADATA_DISABLED", "true");
         command
