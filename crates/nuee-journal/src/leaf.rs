@@ -62,6 +62,8 @@ pub struct Leaf {
     pub id: i64,
     /// The organisation that it concerns.
     pub organisation: OrganisationId,
+    /// Who did it.
+    pub by: String,
     /// What was done.
     pub action: String,
     /// On which resource.
@@ -93,6 +95,7 @@ impl Leaf {
         Ok(Self {
             id: row.id,
             organisation: row.organisation,
+            by: body.by.into_owned(),
             action: body.action.into_owned(),
             on: body.on.into_owned(),
             key: key.map_err(|_| damaged("its key is none".into()))?,

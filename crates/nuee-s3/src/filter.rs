@@ -15,6 +15,8 @@ mod authentication;
 mod operation;
 mod payload;
 mod query;
+#[cfg(test)]
+mod reference;
 mod refusal;
 mod rules;
 

@@ -15,6 +15,7 @@ mod deletion;
 mod lifecycle;
 mod list;
 mod lock;
+mod notification;
 mod object;
 mod policy;
 mod post;
@@ -33,6 +34,8 @@ use http::Extensions;
 use nuee_access::{Action, Decider, Permit};
 use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
 use nuee_store::{Bucket, Store, VersionTarget};
+
+use crate::Destinations;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 /// What every operation needs.
@@ -41,6 +44,7 @@ pub(crate) struct Handlers {
     pub(crate) store: Store,
     pub(crate) decider: Decider,
     pub(crate) environment: Environment,
+    pub(crate) destinations: Destinations,
 }
 
 impl Handlers {
@@ -186,6 +190,7 @@ operations! {
     list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput;
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput;
     put_bucket_cors: PutBucketCorsInput => PutBucketCorsOutput;
+    put_bucket_notification_configuration: PutBucketNotificationConfigurationInput => PutBucketNotificationConfigurationOutput;
     put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput => PutBucketLifecycleConfigurationOutput;
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput;
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput;

@@ -12,7 +12,9 @@
 
 mod auth;
 mod cross_origin;
+mod destinations;
 mod error;
+mod event_message;
 mod filter;
 mod form;
 mod front;
@@ -23,7 +25,9 @@ mod upload;
 mod xml_body;
 
 pub use auth::{Authenticator, Credential, Credentials, Gate};
+pub use destinations::Destinations;
 pub use error::Error;
+pub use event_message::event_message;
 pub use filter::{Admission, Filter, Operation, Payload, Refusal};
 pub use front::{Front, RequestId};
 pub use host::{Hosts, InvalidDomain};

@@ -12,7 +12,7 @@ use nuee_tenancy::Tenancy;
 use s3s::service::S3ServiceBuilder;
 
 use crate::{
-    Authenticator, Credential, Credentials, Error, Filter, Front, Gate, Hosts, InvalidDomain,
+    Authenticator, Credential, Credentials, Destinations, Error, Filter, Front, Gate, Hosts, InvalidDomain,
     cross_origin::CrossOrigin, form::Forms, handlers::Handlers,
 };
 
@@ -21,6 +21,8 @@ use crate::{
 pub struct Options {
     /// Domains under which buckets have names of their own, beside `s3.localhost`.
     pub domains: Vec<String>,
+    /// To whom buckets may tell their events.
+    pub destinations: Destinations,
 }
 
 /// The S3 surface. Cheap to clone.
@@ -45,7 +47,8 @@ impl Service {
             let bucket = name.parse().ok().and_then(|name| buckets.find_bucket(&name).ok());
             bucket.is_some_and(|bucket| bucket.policy().is_some())
         };
-        let handlers = Handlers { store, decider, environment: environment.clone() };
+        let destinations = options.destinations.clone();
+        let handlers = Handlers { store, decider, environment: environment.clone(), destinations };
         let filter = Filter::new(hosts.clone());
         let forms = Forms::new(handlers.clone(), Arc::clone(&credentials), filter.clone());
         let mut builder = S3ServiceBuilder::new(handlers);

@@ -16,7 +16,7 @@ use crate::{
     TagSet,
     blob_write::{Body, ExpectedChecksum},
     error::BodyError,
-    object::MAX_PUT_BYTES,
+    object::{MAX_PUT_BYTES, Origin},
     record::{Content as Stored, Encryption, Version},
 };
 
@@ -56,7 +56,8 @@ impl Store {
             Some(tags) => tags,
             None => self.open_tags(&source.bucket, &source.version.tags)?,
         };
-        let described = Described { details, tags, lock: options.lock };
+        let described =
+            Described { details, tags, lock: options.lock, origin: Origin::Copy(source.bucket.name.clone()) };
         if can_share(source, bucket, &options) {
             return self.share(context, source, (bucket, key), (described, options.conditions)).await;
         }
@@ -98,7 +99,7 @@ impl Store {
         };
         let mut info = ObjectInfo::new(bucket, 0, &version);
         let entry = bucket.entry(context);
-        let from = format!("copy from bucket/{}", source.bucket.name);
+        let from = described.origin.said();
         let (source_content, source_id) = (source.version.content.clone(), source.id);
         let mut change = self.change(context, bucket, key)?;
         let store = self.clone();
@@ -114,7 +115,7 @@ impl Store {
             // Counted first: if the copy replaces its own source, the bytes must not be released in between.
             transaction.add_reference(shared)?;
             let id = store.add_version(transaction, &mut change, version, &conditions)?;
-            let subject = Subject { detail: Some(&from), ..Subject::key(&change.key) };
+            let subject = Subject { detail: from.as_deref(), ..Subject::key(&change.key) };
             entry.append(transaction, Action::PutObject.as_str(), subject)?;
             info.version = change.shown_id(id);
             Ok(info)

@@ -7,10 +7,15 @@ use nuee_base::{Context, ErrorKind, ObjectKey, Timestamp};
 use nuee_journal::{Entry, Subject};
 use nuee_metadata::Transaction;
 
-use crate::{Bucket, Conditions, Error, Store, object::Change, version::Found};
+use crate::{Bucket, Conditions, Error, Store, object::Change, version::Found, version_id};
 
 /// Deletions that one transaction carries.
 pub(crate) const DELETIONS_PER_COMMIT: usize = 100;
+
+/// What the journal says when a delete marker was made, one of the null version, or that one was removed.
+pub(crate) const MARKER: &str = "marker";
+pub(crate) const NULL_MARKER: &str = "null marker";
+pub(crate) const NULL: &str = version_id::NULL;
 
 /// What is to be deleted.
 #[derive(Debug)]
@@ -99,8 +104,10 @@ impl Store {
             let Some(marker) = self.add_marker(transaction, change, (conditions, now))? else {
                 return Ok(Deleted::default());
             };
-            entry.append(transaction, Action::DeleteObject.as_str(), Subject::key(&change.key))?;
             let shown = marker.and_then(|id| change.shown_id(id));
+            let detail = marker.map(|_| if shown.as_deref() == Some(NULL) { NULL_MARKER } else { MARKER });
+            let subject = Subject { detail, ..Subject::key(&change.key) };
+            entry.append(transaction, Action::DeleteObject.as_str(), subject)?;
             return Ok(Deleted { existed: true, version: shown, is_marker: marker.is_some() });
         };
         let deleted = Deleted { version: Some(version.clone()), ..Deleted::default() };
@@ -116,7 +123,8 @@ impl Store {
             Found::Latest(id) => (id, false),
             Found::History(row) => (row.version, row.is_marker),
         };
-        let subject = Subject { version: Some(id), ..Subject::key(&change.key) };
+        let detail = (version == NULL).then_some(NULL);
+        let subject = Subject { version: Some(id), detail, ..Subject::key(&change.key) };
         entry.append(transaction, Action::DeleteObjectVersion.as_str(), subject)?;
         Ok(Deleted { existed: true, is_marker, ..deleted })
     }

@@ -22,11 +22,13 @@ mod deletion;
 mod details;
 mod error;
 mod etag;
+mod event;
 mod lease;
 mod lifecycle;
 mod list;
 mod lock;
 mod lock_clock;
+mod notification;
 mod object;
 mod reclaim;
 mod record;
@@ -53,13 +55,15 @@ pub use deletion::{Deleted, Deletion};
 pub use details::Details;
 pub use error::{BodyError, Error};
 pub use etag::ETag;
+pub use event::{Event, Events, Happening};
 pub use lifecycle::{
     Expiration, Lifecycle, LifecycleCount, LifecycleFilter, LifecycleReport, LifecycleRound, LifecycleRule,
     NoncurrentExpiration, TransitionMinimum,
 };
 pub use list::{ListQuery, ListedObject, ListedVersion, MAX_PAGE, Page, VersionPage, VersionsQuery};
 pub use lock::{DefaultRetention, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod};
-pub use object::{Described, MAX_PUT_BYTES, Object, ObjectInfo};
+pub use notification::{EventName, NotificationRule, Notifications};
+pub use object::{Described, MAX_PUT_BYTES, Object, ObjectInfo, Origin};
 pub use reclaim::ReclaimReport;
 pub use record::Encryption;
 pub use rotation::Rotation;

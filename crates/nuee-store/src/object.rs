@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use nuee_access::{Action, Permit};
-use nuee_base::{Context, ObjectKey, Timestamp};
+use nuee_base::{BucketName, Context, ObjectKey, Timestamp};
 use nuee_journal::Subject;
 use nuee_keys::RowMacKey;
 use nuee_metadata::{PartRow, Snapshot, Transaction, VersionRow};
@@ -31,6 +31,36 @@ pub struct Described {
     pub tags: TagSet,
     /// What is to keep it from being removed. Without a retention of its own it gets that of the bucket.
     pub lock: Lock,
+    /// By what kind of request it is written.
+    pub origin: Origin,
+}
+
+/// By what kind of request an object is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// PUT.
+    #[default]
+    Put,
+    /// A form.
+    Form,
+    /// A copy of an object of this bucket.
+    Copy(BucketName),
+}
+
+/// How the journal calls a form.
+pub(crate) const FROM_FORM: &str = "form";
+/// How the journal begins to tell of a copy.
+pub(crate) const FROM_COPY: &str = "copy from bucket/";
+
+impl Origin {
+    /// What the journal says of it.
+    pub(crate) fn said(&self) -> Option<String> {
+        match self {
+            Self::Put => None,
+            Self::Form => Some(FROM_FORM.to_owned()),
+            Self::Copy(bucket) => Some(format!("{FROM_COPY}{bucket}")),
+        }
+    }
 }
 
 /// What is known of an object.
@@ -144,7 +174,8 @@ impl Store {
             is_null: false,
             lock,
         };
-        self.commit_version(context, (bucket, key), version, conditions, written.unrecorded).await
+        let commit = (version, described.origin.said(), written.unrecorded);
+        self.commit_version(context, (bucket, key), commit, conditions).await
     }
 
     /// What keeps a new version from being removed, when its writer says this.
@@ -180,9 +211,8 @@ impl Store {
         &self,
         context: &Context,
         (bucket, key): (&Arc<Bucket>, ObjectKey),
-        version: Version,
+        (version, detail, mut unrecorded): (Version, Option<String>, Unrecorded),
         conditions: Conditions,
-        mut unrecorded: Unrecorded,
     ) -> Result<ObjectInfo, Error> {
         let mut info = ObjectInfo::new(bucket, 0, &version);
         let entry = bucket.entry(context);
@@ -190,7 +220,8 @@ impl Store {
         let store = self.clone();
         let commit = move |transaction: &Transaction<'_>| {
             let id = store.add_version(transaction, &mut change, version, &conditions)?;
-            entry.append(transaction, Action::PutObject.as_str(), Subject::key(&change.key))?;
+            let subject = Subject { detail: detail.as_deref(), ..Subject::key(&change.key) };
+            entry.append(transaction, Action::PutObject.as_str(), subject)?;
             unrecorded.record(transaction)?;
             info.version = change.shown_id(id);
             Ok((info, unrecorded))
@@ -326,6 +357,32 @@ impl Store {
         }
         let (pieces, lease) = self.pieces(object, range).await?;
         self.read_pieces(&object.bucket, pieces, lease).await
+    }
+
+    /// The bytes that came as the part of this number; of an object that was written at once, part 1 is all of it.
+    /// `None` if there is no such part.
+    pub async fn part_range(&self, object: &Object, number: u16) -> Result<Option<Range<u64>>, Error> {
+        let Stored::Parts { upload, digest, .. } = object.version.content else {
+            return Ok((number == 1).then_some(0..object.info.size));
+        };
+        let lease = self.0.leases.take(upload);
+        let (store, bucket) = (self.clone(), Arc::clone(&object.bucket));
+        let find = move || {
+            let upload = nuee_base::UploadId::from_bytes(upload);
+            let rows = store.0.metadata.read(|snapshot| snapshot.parts(upload, 0, u32::MAX))?;
+            let parts = store.open_parts(&bucket, &rows, digest)?;
+            let mut start = 0;
+            for (row, (size, _)) in rows.iter().zip(parts) {
+                if row.number == number {
+                    return Ok(Some(start..start + size));
+                }
+                start += size;
+            }
+            Ok(None)
+        };
+        let found = crate::blob_write::blocking(&self.0.blocking, find).await;
+        drop(lease);
+        found
     }
 
     /// Where the bytes of `range` of an object are, and what keeps its parts from being reclaimed meanwhile.

@@ -9,7 +9,9 @@ use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketSettingRow, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bucket, BucketPolicy, CorsRules, Error, Lifecycle, PublicAccess, Store, TagSet, record};
+use crate::{
+    Bucket, BucketPolicy, CorsRules, Error, Lifecycle, Notifications, PublicAccess, Store, TagSet, record,
+};
 
 /// What sealed settings are for, so that no other sealed record passes for them.
 pub(crate) const SETTING: &str = "setting";
@@ -27,6 +29,8 @@ pub enum Setting {
     PublicAccess(PublicAccess),
     /// By which objects, versions and uploads go by themselves.
     Lifecycle(Lifecycle),
+    /// Which of its events are told to whom.
+    Notifications(Notifications),
 }
 
 /// What a setting is about.
@@ -42,6 +46,8 @@ pub enum SettingName {
     PublicAccess,
     /// Lifecycle rules.
     Lifecycle,
+    /// Which of its events are told to whom.
+    Notifications,
 }
 
 impl SettingName {
@@ -54,6 +60,7 @@ impl SettingName {
             Self::Policy => "policy",
             Self::PublicAccess => "public-access",
             Self::Lifecycle => "lifecycle",
+            Self::Notifications => "notifications",
         }
     }
 }
@@ -66,6 +73,7 @@ impl Setting {
             Self::Policy(_) => SettingName::Policy,
             Self::PublicAccess(_) => SettingName::PublicAccess,
             Self::Lifecycle(_) => SettingName::Lifecycle,
+            Self::Notifications(_) => SettingName::Notifications,
         }
     }
 }
@@ -83,6 +91,8 @@ pub struct Settings {
     pub public_access: PublicAccess,
     /// Its lifecycle rules.
     pub lifecycle: Option<Lifecycle>,
+    /// Which of its events are told to whom.
+    pub notifications: Option<Notifications>,
 }
 
 impl Settings {
@@ -93,6 +103,7 @@ impl Settings {
             Setting::Policy(policy) => self.policy = Some(policy),
             Setting::PublicAccess(access) => self.public_access = access,
             Setting::Lifecycle(lifecycle) => self.lifecycle = Some(lifecycle),
+            Setting::Notifications(notifications) => self.notifications = Some(notifications),
         }
     }
 }
@@ -169,10 +180,13 @@ impl Store {
         context: &Context,
         (permit, action): (&Permit, Action),
         bucket: &Bucket,
-        setting: Setting,
+        mut setting: Setting,
     ) -> Result<(), Error> {
         permit.require_bucket(action, bucket.id)?;
         self.require_room()?;
+        if let Setting::Notifications(notifications) = &mut setting {
+            notifications.since = self.last_leaf()?;
+        }
         let plain = record::encode(&setting)?;
         let name = setting.name().as_str();
         let row = self.setting_row(bucket, name.to_owned(), &plain)?;

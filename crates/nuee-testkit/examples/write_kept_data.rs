@@ -96,6 +96,98 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Notes that what is answered to a GET must stay as it is.
+    fn note_same(&mut self, path: &str, query: &[(&str, &str)]) -> Result<()> {
+        let draft =
+            query.iter().fold(Draft::new(Method::GET, path), |draft, (name, value)| draft.query(name, value));
+        let body = self.send(draft)?.body;
+        let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        writeln!(self.manifest, "same\t{}\t{path}\t{}\t{}", self.place, query.join("&"), sha256(&body))?;
+        Ok(())
+    }
+
+    fn set(&mut self, path: &str, document: &str, query: &[(&str, &str)]) -> Result<()> {
+        let put =
+            query.iter().fold(Draft::put(path, document), |draft, (name, value)| draft.query(name, value));
+        self.send(put)?;
+        self.note_same(path, query)
+    }
+
+    fn version(&mut self, draft: Draft) -> Result<String> {
+        let answer = self.send(draft)?;
+        Ok(answer.header("x-amz-version-id").context("a version has an id")?.to_owned())
+    }
+}
+
+const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+const SUSPENDED: &str = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
+const LOCK: &str = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+                    <Mode>GOVERNANCE</Mode><Days>2</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
+const TAGS: &str = "<Tagging><TagSet><Tag><Key>colour</Key><Value>bleu</Value></Tag></TagSet></Tagging>";
+const CORS: &str = "<CORSConfiguration><CORSRule><ID>a</ID><AllowedOrigin>https://site.example</AllowedOrigin>\
+                    <AllowedMethod>GET</AllowedMethod><AllowedHeader>*</AllowedHeader><MaxAgeSeconds>60</MaxAgeSeconds>\
+                    </CORSRule></CORSConfiguration>";
+const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>";
+const LIFECYCLE: &str = "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status><Filter><And><Prefix>tmp/</Prefix>\
+                         <Tag><Key>a</Key><Value>b</Value></Tag></And></Filter><Expiration><Days>3650</Days></Expiration>\
+                         </Rule></LifecycleConfiguration>";
+const NOTIFICATION: &str = "<NotificationConfiguration><TopicConfiguration><Id>a</Id><Topic>arn:aws:sns:::portal</Topic>\
+                            <Event>s3:ObjectCreated:*</Event></TopicConfiguration></NotificationConfiguration>";
+
+/// Versions, locks, and what buckets are set to.
+fn write_exams(server: &TestServer) -> Result<Writer> {
+    let mut exams = Writer::new(server, Place::Exams);
+    exams.send(Draft::put("/versions", ""))?;
+    let null = Draft::put("/versions/a", "before there were versions");
+    exams.send(null)?;
+    exams.set("/versions", VERSIONING, &[("versioning", "")])?;
+    let first = exams.version(Draft::put("/versions/a", "first").header("x-amz-tagging", "a=b"))?;
+    exams.version(Draft::put("/versions/a", content(7, 140_000)))?;
+    exams.version(Draft::put("/versions/deleted", "under a marker"))?;
+    exams.version(Draft::new(Method::DELETE, "/versions/deleted"))?;
+    exams.set("/versions", SUSPENDED, &[("versioning", "")])?;
+    exams.version(Draft::put("/versions/b", "null again"))?;
+    for version in [first.as_str(), "null"] {
+        exams.note_same("/versions/a", &[("versionId", version)])?;
+    }
+    exams.note_same("/versions/a", &[("tagging", ""), ("versionId", &first)])?;
+    exams.set("/versions/b", TAGS, &[("tagging", "")])?;
+    exams.note_same("/versions", &[("versions", "")])?;
+    for (document, query) in [
+        (TAGS, "tagging"),
+        (CORS, "cors"),
+        (BLOCK, "publicAccessBlock"),
+        (LIFECYCLE, "lifecycle"),
+        (NOTIFICATION, "notification"),
+    ] {
+        exams.set("/versions", document, &[(query, "")])?;
+    }
+    let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::versions"}}"#;
+    exams.set("/versions", policy, &[("policy", "")])?;
+    exams.send(Draft::put("/locked", "").header("x-amz-bucket-object-lock-enabled", "true"))?;
+    exams.set("/locked", LOCK, &[("object-lock", "")])?;
+    exams.version(Draft::put("/locked/by-default", "retained"))?;
+    let held = Draft::put("/locked/held", "held").header("x-amz-object-lock-mode", "COMPLIANCE");
+    let held = held.header("x-amz-object-lock-retain-until-date", "2026-12-31T00:00:00Z");
+    exams.version(held.header("x-amz-object-lock-legal-hold", "ON"))?;
+    for (path, query) in
+        [("/locked/by-default", "retention"), ("/locked/held", "retention"), ("/locked/held", "legal-hold")]
+    {
+        exams.note_same(path, &[(query, "")])?;
+    }
+    exams.note_same("/locked", &[("versions", "")])?;
+    Ok(exams)
+}
+
+/// The receiver that a bucket tells its events to.
+fn add_receiver(settings: &mut nuee::Settings, secret_file: PathBuf) {
+    let projects = vec!["education/exams".to_owned()];
+    let url = "http://127.0.0.1:9/".to_owned();
+    let webhook = nuee::WebhookSettings { url, secret_file, projects, ca_bundle: None };
+    settings.webhooks.insert("portal".to_owned(), webhook);
+}
+
 fn write_schools(server: &TestServer) -> Result<Writer> {
     let mut schools = Writer::new(server, Place::Schools);
     for bucket in ["/papers", "/second"] {
@@ -189,9 +281,12 @@ async fn main() -> Result<()> {
     // So that parts, which count from 5 MiB otherwise, have room in a repository.
     tuning.store.minimum_part_bytes = 1_024;
     let server = TestServer::start_tuned(tuning, |_| {}).await?;
-    let (schools, hospitals) = (write_schools(&server)?, write_hospitals(&server)?);
+    let secret = server.key_directory().with_file_name("secret");
+    fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+    let server = server.restart_with(|settings| add_receiver(settings, secret)).await?;
+    let written = [write_schools(&server)?, write_hospitals(&server)?, write_exams(&server)?];
     let (_, directory) = server.stop().await?;
     pack(directory.path(), &to.join("platform.tar"))?;
-    fs::write(to.join("manifest.tsv"), schools.manifest + &hospitals.manifest)?;
+    fs::write(to.join("manifest.tsv"), written.map(|writer| writer.manifest).concat())?;
     Ok(())
 }

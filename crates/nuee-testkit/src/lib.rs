@@ -216,8 +216,14 @@ impl TestServer {
     /// Stops the server and starts one on the same directories, on other ports. Handles on the old platform must be
     /// dropped before.
     pub async fn restart(self) -> Result<Self> {
-        let Self { server, options, projects, owners, directory } = self;
+        self.restart_with(|_| {}).await
+    }
+
+    /// As [`TestServer::restart`], with settings that `adapt` changes.
+    pub async fn restart_with(self, adapt: impl FnOnce(&mut Settings)) -> Result<Self> {
+        let Self { server, mut options, projects, owners, directory } = self;
         server.stop().await?;
+        adapt(&mut options.settings);
         let server = Server::start(options.clone()).await?;
         Ok(Self { server, options, projects, owners, directory })
     }

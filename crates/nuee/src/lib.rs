@@ -13,6 +13,7 @@ mod commands;
 mod custody;
 mod data_directory;
 mod first_start;
+mod http_client;
 mod logging;
 mod platform;
 mod ready_file;
@@ -22,6 +23,7 @@ mod socket;
 mod surface;
 mod text;
 mod tls;
+mod webhooks;
 mod welcome;
 
 pub use administration::{
@@ -32,4 +34,4 @@ pub use commands::run;
 pub use first_start::FirstStart;
 pub use platform::{Platform, Tuning};
 pub use server::{Addresses, Server, ServerOptions};
-pub use settings::{Settings, TlsMode};
+pub use settings::{Settings, TlsMode, WebhookSettings};

@@ -20,6 +20,7 @@ use crate::{
     socket::Socket,
     surface::{self, S3Surface},
     tls::{self, Certificates},
+    webhooks::Webhooks,
 };
 
 /// What a server is started with.
@@ -58,6 +59,7 @@ pub struct Server {
     lifecycle: JoinHandle<()>,
     socket: JoinHandle<()>,
     renewal: JoinHandle<()>,
+    telling: JoinHandle<()>,
     listeners: [JoinHandle<Drained>; 2],
 }
 
@@ -80,7 +82,8 @@ impl Server {
         let socket = Socket::bind(platform.data_directory())?;
 
         let shutdown = CancellationToken::new();
-        let s3_surface = S3Surface::new(&platform, &settings, &metrics)?;
+        let webhooks = Webhooks::open(&settings, &platform, &metrics)?;
+        let s3_surface = S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?;
         let admin_surface = admin_surface(&platform, certificates.clone(), metrics)?;
         let serving = Serving {
             pid: std::process::id(),
@@ -100,6 +103,7 @@ impl Server {
             reclaimer: tokio::spawn(async move { store.reclaim_until(stopped).await }),
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
+            telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
             renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
             certificates,
             listeners: [
@@ -162,6 +166,7 @@ impl Server {
         }
         self.socket.await?;
         self.renewal.await?;
+        self.telling.await?;
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;

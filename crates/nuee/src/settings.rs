@@ -8,6 +8,7 @@ mod document;
 mod load;
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -44,6 +45,9 @@ macro_rules! settings {
         #[serde(default, deny_unknown_fields)]
         pub struct Settings {
             $( $(#[doc = $section_doc])* pub $section: $type, )*
+            /// Receivers of events, by name.
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            pub webhooks: BTreeMap<String, WebhookSettings>,
         }
 
         $(
@@ -175,6 +179,33 @@ pub enum TlsMode {
     /// An authority that speaks ACME.
     Acme,
 }
+
+/// A receiver that buckets may tell their events to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSettings {
+    /// Where events are sent, by POST.
+    pub url: String,
+    /// File of the secret with which they are signed.
+    pub secret_file: PathBuf,
+    /// Projects whose buckets may use it, as `organisation/project`.
+    pub projects: Vec<String>,
+    /// PEM file of the authorities that vouch for the receiver. Without it: the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// The section of a receiver, as it is shown where there is none.
+pub(crate) const WEBHOOK_EXAMPLE: &str = "\
+# Receivers that buckets may tell their events to, each in a section of its own: buckets name this one
+# `arn:aws:sns:::portal`. `secret_file` holds `whsec_` and 32 random bytes in base64, with which messages are signed
+# (https://www.standardwebhooks.com). `ca_bundle` is the PEM file of the receiver's authorities, if not the system's.
+#[webhooks.portal]
+#url = \"https://portal.example.org/events\"
+#secret_file = \"/etc/nuee/portal.secret\"
+#projects = [\"local/default\"]
+#ca_bundle =
+";
 
 /// The form of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

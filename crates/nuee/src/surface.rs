@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use http::{Request, Response};
 use nuee_keys::KeyCustody;
-use nuee_s3::Operation;
+use nuee_s3::{Destinations, Operation};
 use nuee_sites::DirectorySite;
 use nuee_web::{Check, Handler, Metrics, OperationMetrics, RequestBody};
 use tokio::task::spawn_blocking;
@@ -23,8 +23,13 @@ pub(crate) struct S3Surface {
 }
 
 impl S3Surface {
-    pub(crate) fn new(platform: &Platform, settings: &Settings, metrics: &Metrics) -> Result<Self> {
-        let options = nuee_s3::Options { domains: settings.s3.domains.clone() };
+    pub(crate) fn new(
+        platform: &Platform,
+        settings: &Settings,
+        destinations: Destinations,
+        metrics: &Metrics,
+    ) -> Result<Self> {
+        let options = nuee_s3::Options { domains: settings.s3.domains.clone(), destinations };
         let service = nuee_s3::Service::new(
             platform.store().clone(),
             platform.tenancy().clone(),

@@ -41,7 +41,7 @@ operations! {
     PutBucketPolicy, DeleteBucketPolicy, PutPublicAccessBlock, DeletePublicAccessBlock,
     GetObjectAttributes, PutObjectTagging, DeleteObjectTagging, GetObjectRetention, PutObjectRetention,
     GetObjectLegalHold, PutObjectLegalHold, PutObjectAcl, PostObject,
-    PutBucketLifecycleConfiguration, DeleteBucketLifecycle,
+    PutBucketLifecycleConfiguration, DeleteBucketLifecycle, PutBucketNotificationConfiguration,
     CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
 }
 
@@ -110,14 +110,14 @@ pub(super) enum BodyUse {
     Content,
 }
 
-struct Route {
-    method: Method,
-    level: Level,
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) level: Level,
     /// The query has these.
-    markers: &'static [&'static str],
+    pub(super) markers: &'static [&'static str],
     /// The request has `x-amz-copy-source`.
-    copies: bool,
-    operation: Operation,
+    pub(super) copies: bool,
+    pub(super) operation: Operation,
     body: BodyUse,
 }
 
@@ -144,7 +144,7 @@ const fn copy(markers: &'static [&'static str], operation: Operation) -> Route {
 
 /// The first that matches is meant. A request that also has the marker of another operation is refused, since the rules
 /// of parameters do not know that marker for the operation found here.
-static ROUTES: &[Route] = {
+pub(super) static ROUTES: &[Route] = {
     use BodyUse::{Content, Document, Nothing};
     use Level::{Bucket, Object, Service};
     use Operation as O;
@@ -203,6 +203,7 @@ static ROUTES: &[Route] = {
         route(Method::PUT, Bucket, &["cors"], O::PutBucketCors, Document),
         route(Method::PUT, Bucket, &["ownershipControls"], O::PutBucketOwnershipControls, Document),
         route(Method::PUT, Bucket, &["lifecycle"], O::PutBucketLifecycleConfiguration, Document),
+        route(Method::PUT, Bucket, &["notification"], O::PutBucketNotificationConfiguration, Document),
         route(Method::PUT, Bucket, &[], O::CreateBucket, Document),
         route(Method::DELETE, Bucket, &["encryption"], O::DeleteBucketEncryption, Nothing),
         route(Method::DELETE, Bucket, &["policy"], O::DeleteBucketPolicy, Nothing),

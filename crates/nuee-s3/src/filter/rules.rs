@@ -97,6 +97,7 @@ const CHECKED: Operations = Operations::of(&[
     O::PutObjectLegalHold,
     O::PutObjectAcl,
     O::PutBucketLifecycleConfiguration,
+    O::PutBucketNotificationConfiguration,
 ]);
 const CONDITIONAL: Operations = Operations::of(&[
     O::GetObject,
@@ -108,7 +109,7 @@ const CONDITIONAL: Operations = Operations::of(&[
 ]);
 
 /// Headers, sorted by name. `x-amz-meta-` stands for all that begin so.
-static HEADERS: &[Rule] = {
+pub(super) static HEADERS: &[Rule] = {
     use Values::{Acl, Any, CustomerKey, Given, Offered, OneOf};
     &[
         rule("cache-control", ALL, Any),
@@ -214,6 +215,12 @@ static HEADERS: &[Rule] = {
         rule("x-amz-server-side-encryption-customer-algorithm", NONE, CustomerKey),
         rule("x-amz-server-side-encryption-customer-key", NONE, CustomerKey),
         rule("x-amz-server-side-encryption-customer-key-md5", NONE, CustomerKey),
+        // A destination is never asked before a configuration is taken.
+        rule(
+            "x-amz-skip-destination-validation",
+            Operations::of(&[O::PutBucketNotificationConfiguration]),
+            OneOf(&["true", "false", "True", "False"]),
+        ),
         rule("x-amz-source-expected-bucket-owner", NONE, Any),
         rule("x-amz-storage-class", MAKE, Offered(&["STANDARD"])),
         rule("x-amz-tagging", MAKE, Any),
@@ -231,7 +238,7 @@ static HEADERS: &[Rule] = {
 };
 
 /// Parameters of the query, sorted by name.
-static PARAMETERS: &[Rule] = {
+pub(super) static PARAMETERS: &[Rule] = {
     use Values::{Any, Given, OneOf};
     const V1: Operations = Operations::of(&[O::ListObjects]);
     const V2: Operations = Operations::of(&[O::ListObjectsV2]);
@@ -292,7 +299,11 @@ static PARAMETERS: &[Rule] = {
         rule("metadataConfiguration", NONE, Any),
         rule("metadataTable", NONE, Any),
         rule("metrics", NONE, Any),
-        rule("notification", Operations::of(&[O::GetBucketNotificationConfiguration]), Any),
+        rule(
+            "notification",
+            Operations::of(&[O::GetBucketNotificationConfiguration, O::PutBucketNotificationConfiguration]),
+            Any,
+        ),
         rule(
             "object-lock",
             Operations::of(&[O::GetObjectLockConfiguration, O::PutObjectLockConfiguration]),
@@ -304,7 +315,11 @@ static PARAMETERS: &[Rule] = {
             Any,
         ),
         rule("part-number-marker", PARTS, Any),
-        rule("partNumber", Operations::of(&[O::UploadPart, O::UploadPartCopy]), Given),
+        rule(
+            "partNumber",
+            Operations::of(&[O::GetObject, O::HeadObject, O::UploadPart, O::UploadPartCopy]),
+            Given,
+        ),
         rule("policy", Operations::of(&[O::GetBucketPolicy, O::PutBucketPolicy, O::DeleteBucketPolicy]), Any),
         rule("policyStatus", Operations::of(&[O::GetBucketPolicyStatus]), Any),
         rule(
@@ -457,6 +472,15 @@ impl Rule {
 
     pub(super) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The values that it names.
+    #[cfg(test)]
+    pub(super) fn values(&self) -> &'static [&'static str] {
+        match self.values {
+            Values::Offered(values) | Values::OneOf(values) => values,
+            _ => &[],
+        }
     }
 }
 

@@ -34,8 +34,6 @@ never_configured! {
         Ok(dto::GetBucketAccelerateConfigurationOutput::default());
     get_bucket_logging(GetBucketLoggingInput, GetBucketLogging) -> GetBucketLoggingOutput:
         Ok(dto::GetBucketLoggingOutput::default());
-    get_bucket_notification_configuration(GetBucketNotificationConfigurationInput, GetBucketNotification) -> GetBucketNotificationConfigurationOutput:
-        Ok(dto::GetBucketNotificationConfigurationOutput::default());
     get_bucket_replication(GetBucketReplicationInput, GetReplication) -> GetBucketReplicationOutput:
         Err(absent("ReplicationConfigurationNotFoundError", "replication configuration"));
     get_bucket_request_payment(GetBucketRequestPaymentInput, GetRequestPayment) -> GetBucketRequestPaymentOutput:

@@ -9,15 +9,15 @@ use http_body_util::StreamBody;
 use nuee_access::Action;
 use nuee_base::Timestamp;
 use nuee_store::{
-    Body, ChecksumAlgorithm, Conditions, Content, Described, Details, ETag, Encryption, Object, ObjectInfo,
-    VersionTarget,
+    Body, ChecksumAlgorithm, Conditions, Content, Described, Details, ETag, Encryption, MAX_PART_NUMBER,
+    Object, ObjectInfo, VersionTarget,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::asking::{Asking, asking};
 use crate::{
     Upload,
-    handlers::answer::{from_store, invalid, not_implemented},
+    handlers::answer::{bad_request, from_store, invalid, invalid_argument, not_implemented},
     handlers::bucket::{encryption_by_name, encryption_name},
     handlers::checksum::{self, set_object_checksum},
     handlers::{Handlers, condition, lifecycle, lock, tagging},
@@ -166,7 +166,7 @@ impl Handlers {
         if !tags.is_empty() {
             let _permitted = self.object(context, named, Action::PutObjectTagging)?;
         }
-        Ok(Described { details: details(headers)?, tags, lock })
+        Ok(Described { details: details(headers)?, tags, lock, ..Described::default() })
     }
 
     /// The object that a read is about, once it is permitted to.
@@ -180,6 +180,33 @@ impl Handlers {
         found.map_err(from_store)
     }
 
+    /// The bytes that a read asks for, by a range or by the number of a part; `None` if it asks for all.
+    async fn asked_part(
+        &self,
+        object: &Object,
+        asked: Option<&dto::Range>,
+        number: Option<i32>,
+    ) -> S3Result<Option<Range<u64>>> {
+        let size = object.info.size;
+        let Some(number) = number else { return range(asked, size) };
+        if asked.is_some() {
+            return Err(invalid("Cannot specify both Range header and partNumber query parameter"));
+        }
+        let number = u16::try_from(number).ok().filter(|number| (1..=MAX_PART_NUMBER).contains(number));
+        let number = number.ok_or_else(|| {
+            invalid_argument(format!(
+                "Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
+            ))
+        })?;
+        let Some(part) = self.store.part_range(object, number).await.map_err(from_store)? else {
+            let mut error = bad_request("InvalidPartNumber", "The requested partnumber is not satisfiable");
+            error.set_status_code(http::StatusCode::RANGE_NOT_SATISFIABLE);
+            return Err(error);
+        };
+        // Of no bytes there is no range.
+        Ok((size > 0).then_some(part))
+    }
+
     pub(crate) async fn get_object(
         &self,
         request: S3Request<dto::GetObjectInput>,
@@ -190,13 +217,14 @@ impl Handlers {
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
         let info = &object.info;
         condition::check_read(&conditions, &object)?;
-        let part = range(input.range.as_ref(), info.size)?;
+        let part = self.asked_part(&object, input.range.as_ref(), input.part_number).await?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let content = self.store.read_object(&object, wanted.clone()).await.map_err(from_store)?;
         let mut output = dto::GetObjectOutput {
             body: Some(answer_body(content)),
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
+            parts_count: input.part_number.and(info.parts).map(i32::from),
             tag_count: i32::try_from(object.tags).ok().filter(|count| *count > 0),
             expiration: self.expiration(&object, (&input.key, input.version_id.as_deref()))?,
             ..Shown::new(&object).into()
@@ -204,7 +232,7 @@ impl Handlers {
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
         }
-        Ok(S3Response::new(output))
+        Ok(S3Response::with_status(output, status_of(part.as_ref())))
     }
 
     pub(crate) async fn head_object(
@@ -217,19 +245,19 @@ impl Handlers {
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
         let info = &object.info;
         condition::check_read(&conditions, &object)?;
-        let part = range(input.range.as_ref(), info.size)?;
+        let part = self.asked_part(&object, input.range.as_ref(), input.part_number).await?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let mut output = dto::HeadObjectOutput {
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
+            parts_count: input.part_number.and(info.parts).map(i32::from),
             expiration: self.expiration(&object, (&input.key, input.version_id.as_deref()))?,
             ..Shown::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
         }
-        let status = if part.is_some() { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK };
-        let mut response = S3Response::with_status(output, status);
+        let mut response = S3Response::with_status(output, status_of(part.as_ref()));
         if object.tags > 0 {
             // `s3s` has no field for it here.
             response.headers.insert("x-amz-tagging-count", object.tags.into());
@@ -329,6 +357,10 @@ fn is_replaced(directive: Option<&str>, of: &str) -> S3Result<bool> {
         Some(dto::MetadataDirective::REPLACE) => Ok(true),
         Some(other) => Err(invalid(format!("{other:?} is not a {of} directive: COPY and REPLACE are"))),
     }
+}
+
+fn status_of(part: Option<&Range<u64>>) -> http::StatusCode {
+    if part.is_some() { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK }
 }
 
 fn content_range(part: &Range<u64>, size: u64) -> String {

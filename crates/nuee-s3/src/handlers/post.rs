@@ -7,7 +7,7 @@ use futures_util::Stream;
 use http::request::Parts;
 use nuee_access::Action;
 use nuee_base::{Context, Principal, Timestamp};
-use nuee_store::{Body, BodyError, ChecksumAlgorithm, Conditions, ObjectInfo, TagSet};
+use nuee_store::{Body, BodyError, ChecksumAlgorithm, Conditions, ObjectInfo, Origin, TagSet};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use crate::handlers::{
@@ -51,6 +51,7 @@ impl Handlers {
             let _permitted = self.object(&context, named, Action::PutObjectTagging)?;
             described.tags = tags(document)?;
         }
+        described.origin = Origin::Form;
         let body = Body {
             stream: posted.stream,
             size: None,

@@ -52,6 +52,25 @@ const ACCESS_CONTROL_LIST: &[&str] = &[
     "Permission",
 ];
 
+/// The names of notifications. The handler says which destinations are offered.
+const NOTIFICATION: &[&str] = &[
+    "NotificationConfiguration",
+    "TopicConfiguration",
+    "Id",
+    "Topic",
+    "Event",
+    "Filter",
+    "S3Key",
+    "FilterRule",
+    "Name",
+    "Value",
+    "QueueConfiguration",
+    "Queue",
+    "CloudFunctionConfiguration",
+    "CloudFunction",
+    "EventBridgeConfiguration",
+];
+
 /// The names that are offered, first that of the document itself. `None`: the document is not XML.
 fn offered(operation: Operation) -> Option<&'static [&'static str]> {
     use Operation as O;
@@ -114,6 +133,7 @@ fn offered(operation: Operation) -> Option<&'static [&'static str]> {
         ],
         O::PutBucketOwnershipControls => &["OwnershipControls", "Rule", "ObjectOwnership"],
         O::PutBucketLifecycleConfiguration => LIFECYCLE,
+        O::PutBucketNotificationConfiguration => NOTIFICATION,
         _ => return None,
     })
 }

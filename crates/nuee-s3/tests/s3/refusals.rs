@@ -593,7 +593,6 @@ async fn requests_that_make_no_sense_or_ask_for_more() {
         ("a form beside a signature", "InvalidArgument", sign(form)),
         ("a preflight", "NotImplemented", Draft::new(Method::OPTIONS, "/bucket/key")),
         ("sts", "NotImplemented", Draft::new(Method::POST, "/").query("Action", "AssumeRoleWithWebIdentity")),
-        ("a part", "NotImplemented", get("partNumber", "1")),
         ("replication", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("replication", ""))),
         ("website", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("website", ""))),
         (

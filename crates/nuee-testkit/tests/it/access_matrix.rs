@@ -48,6 +48,7 @@ PutBucketLifecycleConfiguration    yes     y y - - -  - -  k k s -  t t  - y  20
 DeleteBucketLifecycle              yes     y y - - -  - -  k k s -  t t  - y  204
 GetBucketLogging                   no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketNotificationConfiguration no      y y y y y  - -  k k s -  t t  - y  200
+PutBucketNotificationConfiguration no      y y - - -  - -  k k s -  t t  - y  400 InvalidArgument
 GetBucketOwnershipControls         no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketPolicy                    no      y y y y y  - -  k k s -  t t  - y  404 NoSuchBucketPolicy
 GetBucketPolicyStatus              no      y y y y y  - -  k k s -  t t  - y  404 NoSuchBucketPolicy

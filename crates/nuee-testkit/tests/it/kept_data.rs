@@ -75,7 +75,21 @@ impl Kept {
             let answer = clients.get_mut(line[0].as_str()).unwrap().send(asked).unwrap();
             assert_eq!(answer.elements("SSEAlgorithm"), [line[2].as_str()]);
         }
+        self.check_same(&mut clients);
         self.check_lists(&mut clients);
+    }
+
+    /// What was answered then is answered now. The first release had none of what is asked for here.
+    fn check_same(&self, clients: &mut HashMap<&str, Client>) {
+        for line in self.manifest.iter().filter(|line| line[0] == "same") {
+            let [_, place, path, query, hash] = &line[..] else { panic!("{line:?}") };
+            let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap());
+            let draft =
+                pairs.fold(Draft::new(Method::GET, path), |draft, (name, value)| draft.query(name, value));
+            let answer = clients.get_mut(place.as_str()).unwrap().send(draft).unwrap();
+            assert_eq!(answer.status, 200, "{path}?{query}: {}", answer.text());
+            assert_eq!(sha256(&answer.body), *hash, "{path}?{query}: {}", answer.text());
+        }
     }
 
     /// What is listed is what the manifest tells, and nothing else.

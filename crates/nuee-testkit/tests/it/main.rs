@@ -28,3 +28,4 @@ mod policies;
 mod semantics;
 mod slow_clients;
 mod tls;
+mod webhooks;

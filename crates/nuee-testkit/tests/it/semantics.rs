@@ -150,3 +150,38 @@ fn an_error_says_what_was_wrong() {
     assert!(refused.elements("Message")[0].contains("secret key"), "{}", refused.text());
     assert_eq!(refused.elements("RequestId")[0], refused.header("x-amz-request-id").unwrap());
 }
+
+#[test]
+fn the_parts_of_an_object_are_read_by_their_numbers() {
+    let (_runtime, _server, mut client) = start();
+    let first = vec![b'1'; 5 << 20];
+    client.put_parts("/bucket/parts", &[&first, b"second"]).unwrap();
+    client.put("/bucket/whole", "content").unwrap();
+    client.put("/bucket/empty", "").unwrap();
+    let mut ask = |method: &Method, path: &str, number: &str| {
+        let draft = Draft::with_body(method.clone(), path, "").query("partNumber", number);
+        send(&mut client, draft)
+    };
+    for method in [Method::GET, Method::HEAD] {
+        let second = ask(&method, "/bucket/parts", "2");
+        assert_eq!(
+            (second.status, second.header("content-range")),
+            (206, Some("bytes 5242880-5242885/5242886"))
+        );
+        assert_eq!(
+            (second.header("content-length"), second.header("x-amz-mp-parts-count")),
+            (Some("6"), Some("2"))
+        );
+        let whole = ask(&method, "/bucket/whole", "1");
+        assert_eq!((whole.status, whole.header("x-amz-mp-parts-count")), (206, None));
+        assert_eq!(ask(&method, "/bucket/empty", "1").status, 200);
+        assert_eq!(ask(&method, "/bucket/parts", "3").status, 416);
+        assert_eq!(ask(&method, "/bucket/parts", "0").status, 400);
+    }
+    assert_eq!(ask(&Method::GET, "/bucket/parts", "2").text(), "second");
+    assert_eq!(ask(&Method::GET, "/bucket/parts", "1").body, first);
+    assert_eq!(ask(&Method::GET, "/bucket/whole", "2").code(), "InvalidPartNumber");
+    assert_eq!(ask(&Method::GET, "/bucket/parts", "one").code(), "InvalidArgument");
+    let both = Draft::new(Method::GET, "/bucket/parts").query("partNumber", "1").header("range", "bytes=0-1");
+    assert_eq!(send(&mut client, both).code(), "InvalidRequest");
+}

@@ -1,11 +1,11 @@
 //! The reference page of settings: a `nuee.toml` that explains every key.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use anyhow::Result;
 use toml::Table;
 
-use super::{EXPLANATIONS, Settings};
+use super::{EXPLANATIONS, Settings, WEBHOOK_EXAMPLE};
 
 /// The settings as a file that explains every key. Keys that have their default are commented out.
 pub(crate) fn show(settings: &Settings) -> Result<String> {
@@ -28,6 +28,12 @@ pub(crate) fn show(settings: &Settings) -> Result<String> {
             }
         }
     }
+    text.push('\n');
+    text.push_str(WEBHOOK_EXAMPLE);
+    if !settings.webhooks.is_empty() {
+        let webhooks = [("webhooks", &settings.webhooks)].into_iter().collect::<BTreeMap<_, _>>();
+        write!(text, "\n{}", toml::to_string(&webhooks)?)?;
+    }
     Ok(text)
 }
 
@@ -49,6 +55,13 @@ mod tests {
         settings.limits.connections = 12;
         settings.storage.data_dir = Some("/srv/\"nuee\"".into());
         settings.s3.domains.push("s3.example.test".into());
+        let webhook = crate::WebhookSettings {
+            url: "https://portal.example.test/".into(),
+            secret_file: "/etc/nuee/secret".into(),
+            projects: vec!["local/default".into()],
+            ca_bundle: None,
+        };
+        settings.webhooks.insert("portal".into(), webhook);
         let shown = show(&settings).unwrap();
         assert_eq!(toml::from_str::<Settings>(&shown).unwrap(), settings, "{shown}");
         assert!(shown.contains("\nconnections = 12\n"), "{shown}");

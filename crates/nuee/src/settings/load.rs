@@ -128,6 +128,9 @@ fn validate(settings: &Settings) -> Result<()> {
         bail!("s3.region is {region:?}: use lower-case letters, digits and hyphens");
     }
     crate::logging::filter(&settings.log.level)?;
+    for (name, webhook) in &settings.webhooks {
+        crate::webhooks::validate(name, webhook).with_context(|| format!("webhooks.{name}"))?;
+    }
     Ok(())
 }
 

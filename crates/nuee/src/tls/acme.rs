@@ -11,17 +11,20 @@
 //! key.pem          the certificate's key; a new one with each certificate
 //! ```
 
-mod https;
-
 use std::{
+    future::Future,
     path::{Path, PathBuf},
+    pin::Pin,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use http::{Request, uri::Scheme};
+use http_body_util::Full;
 use instant_acme::{
-    Account, AccountCredentials, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, Order,
-    OrderStatus, RetryPolicy,
+    Account, AccountCredentials, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType, Identifier,
+    NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 use nuee_base::{Environment, Timestamp};
 use nuee_web::{Identity, Tls};
@@ -30,8 +33,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::kept;
-use crate::Settings;
-use https::Https;
+use crate::{Settings, http_client::HttpClient};
 
 /// How long an order may take altogether.
 const ORDER_TIMEOUT: Duration = Duration::from_mins(10);
@@ -45,7 +47,7 @@ pub(super) struct Acme {
     authority: String,
     domains: Vec<String>,
     contacts: Vec<String>,
-    https: Https,
+    client: Client,
     directory: PathBuf,
 }
 
@@ -55,6 +57,28 @@ struct KeptAccount {
     /// The URL of the directory of the authority that knows it.
     authority: String,
     credentials: AccountCredentials,
+}
+
+/// How an authority is reached: by HTTPS alone.
+#[derive(Clone)]
+struct Client(HttpClient);
+
+impl instant_acme::HttpClient for Client {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+                client.send(request).await
+            } else {
+                Err(anyhow!("{} is not a URL of https", request.uri()))
+            };
+            let answer = answer.map(|response| BytesResponse::from(response.map(Full::new)));
+            answer.map_err(|error| instant_acme::Error::Other(error.into()))
+        })
+    }
 }
 
 impl Acme {
@@ -73,7 +97,7 @@ impl Acme {
             authority: tls.acme_directory.clone(),
             domains: tls.acme_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
             contacts: tls.acme_contacts.clone(),
-            https: Https::new(tls.acme_ca_bundle.as_deref())?,
+            client: Client(HttpClient::new(tls.acme_ca_bundle.as_deref())?),
             directory: directory.join("acme"),
         })
     }
@@ -134,7 +158,7 @@ impl Acme {
 
     /// The account of before, or a new one.
     async fn account(&self) -> Result<Account> {
-        let builder = Account::builder_with_http(Box::new(self.https.clone()));
+        let builder = Account::builder_with_http(Box::new(self.client.clone()));
         if let Some(account) = self.account_kept()?.filter(|account| account.authority == self.authority) {
             return Ok(builder.from_credentials(account.credentials).await?);
         }

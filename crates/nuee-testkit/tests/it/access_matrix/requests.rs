@@ -40,6 +40,10 @@ const LOCK: &str = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectL
 const OWNERSHIP: &str = "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
                          </OwnershipControls>";
 
+/// For a receiver that nobody knows: those who may set it are told so.
+const NOTIFICATION: &str = "<NotificationConfiguration><TopicConfiguration><Topic>arn:aws:sns:::portal</Topic>\
+     <Event>s3:ObjectCreated:*</Event></TopicConfiguration></NotificationConfiguration>";
+
 const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
                      </PublicAccessBlockConfiguration>";
 
@@ -149,6 +153,7 @@ impl Things {
             "PutObjectLockConfiguration:none" => put(&bucket, LOCK, "object-lock"),
             "PutBucketTagging" => put(&bucket, &tags("autre"), "tagging"),
             "PutBucketLifecycleConfiguration" => put(&bucket, &lifecycle(9), "lifecycle"),
+            "PutBucketNotificationConfiguration" => put(&bucket, NOTIFICATION, "notification"),
             "DeleteBucketLifecycle" => Draft::new(Method::DELETE, &bucket).query("lifecycle", ""),
             "DeleteBucketTagging" => Draft::new(Method::DELETE, &bucket).query("tagging", ""),
             "PutBucketAcl" => put(&bucket, "", "acl").header("x-amz-acl", "private"),

@@ -78,8 +78,9 @@ impl Place {
         resolver.args(["-management", &format!("127.0.0.1:{names_management}")]);
         let mut pebble = Command::new("pebble");
         pebble.arg("-config").arg(path("pebble.json")).args(["-dnsserver", &format!("127.0.0.1:{names}")]);
-        // It waits some seconds before it asks, for the sake of impatient clients; this one is not.
-        pebble.env("PEBBLE_VA_NOSLEEP", "1");
+        // It waits some seconds before it asks, and turns one request in twenty away, to try how patient clients are.
+        // This server asks again after a minute, for which no test waits.
+        pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
         let log = File::create(path("log")).unwrap();
         let begun = [resolver, pebble].map(|mut command| {
             let output = command.stdout(log.try_clone().unwrap()).stderr(Stdio::null()).spawn();
