@@ -20,6 +20,7 @@ mod disk_full;
 mod io_errors;
 mod journal;
 mod kept_data;
+mod lock_attacks;
 mod memory;
 mod semantics;
 mod slow_clients;
