@@ -55,7 +55,7 @@ fn who_may_not_end_it_removes_nothing_that_is_under_legal_hold() {
 #[test]
 fn a_clock_that_is_set_forward_ends_no_retention() {
     let mut bench = Bench::start();
-    let mut check = |bench: &mut Bench, moment: &str| {
+    let check = |bench: &mut Bench, moment: &str| {
         for held in [Held::Compliance, Held::Governance] {
             let mut attacker = bench.attacker(held);
             let before = attacker.seen();

@@ -1,0 +1,60 @@
+//! Random operations, each answer compared with what a model of S3 in memory says that it must be.
+//!
+//! A run follows from its seed: requests to buckets without versions, with them, with suspended ones and with locks, on
+//! few keys, so that they meet. In the middle of each run the server is started again, and at its end everything is
+//! listed, and verified. A difference is told with the seed, the step, and what was asked of the same key or bucket
+//! before. `NUEE_MODEL_TEST_MINUTES` makes the runs go on, with other seeds, for so long; `NUEE_MODEL_TEST_SEED` is the
+//! first seed.
+
+mod conditions;
+mod deletions;
+mod listings;
+mod objects;
+mod run;
+mod settings;
+mod state;
+mod uploads;
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use run::Run;
+
+/// Operations of a run.
+const STEPS: usize = 1_500;
+/// Runs at the same time, each with a seed of its own.
+const AT_ONCE: u64 = 2;
+/// Runs one after the other, unless a time is given.
+const ROUNDS: u64 = 2;
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// One run after the other; gives how many operations they had.
+fn run_all(first: u64, until: Option<Instant>) -> usize {
+    let mut steps = 0;
+    for round in 0.. {
+        let is_over = until.map_or(round == ROUNDS, |until| Instant::now() >= until);
+        if is_over {
+            break;
+        }
+        let seed = first + round * AT_ONCE;
+        steps += Run::start(seed).go(STEPS).unwrap_or_else(|difference| panic!("{difference}"));
+    }
+    steps
+}
+
+#[test]
+fn random_operations_are_answered_as_the_model_says() {
+    let minutes = number("NUEE_MODEL_TEST_MINUTES").map(|minutes| Duration::from_mins(minutes));
+    let first = number("NUEE_MODEL_TEST_SEED").unwrap_or(1);
+    let until = minutes.map(|minutes| Instant::now() + minutes);
+    let steps: usize = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..AT_ONCE).map(|run| scope.spawn(move || run_all(first + run, until))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).sum()
+    });
+    println!("{steps} operations from seed {first}, 0 differences");
+}
