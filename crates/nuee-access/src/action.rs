@@ -169,6 +169,64 @@ actions! {
     ListOrganisations => "nuee:ListOrganisations",
     /// Check everything that the platform stores; shows no content.
     Verify => "nuee:Verify",
+    /// Have a bucket's lifecycle rules carried out now, or count what they would let go; shows no keys.
+    RunLifecycle => "nuee:RunLifecycle",
+}
+
+/// What an action is done on, for a bucket's policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// On something that is not in a bucket, or before there is one: no bucket's policy speaks of it.
+    Elsewhere,
+    /// On a bucket.
+    Bucket,
+    /// On an object.
+    Object,
+}
+
+impl Action {
+    /// What it is done on, for a bucket's policy.
+    pub(crate) const fn level(self) -> Level {
+        match self {
+            Self::ListParts
+            | Self::GetObject
+            | Self::PutObject
+            | Self::DeleteObject
+            | Self::AbortUpload
+            | Self::GetObjectVersion
+            | Self::DeleteObjectVersion
+            | Self::GetObjectAttributes
+            | Self::GetObjectVersionAttributes
+            | Self::GetObjectTagging
+            | Self::PutObjectTagging
+            | Self::DeleteObjectTagging
+            | Self::GetObjectVersionTagging
+            | Self::PutObjectVersionTagging
+            | Self::DeleteObjectVersionTagging
+            | Self::GetObjectAcl
+            | Self::GetObjectVersionAcl
+            | Self::PutObjectAcl
+            | Self::PutObjectVersionAcl
+            | Self::GetObjectRetention
+            | Self::PutObjectRetention
+            | Self::GetObjectLegalHold
+            | Self::PutObjectLegalHold
+            | Self::BypassGovernanceRetention => Level::Object,
+            Self::ListBuckets
+            | Self::CreateBucket
+            | Self::CreateServiceAccount
+            | Self::ListServiceAccounts
+            | Self::RevokeServiceAccount
+            | Self::RotateKey
+            | Self::CreateProject
+            | Self::ListProjects
+            | Self::CreateOrganisation
+            | Self::ListOrganisations
+            | Self::Verify
+            | Self::RunLifecycle => Level::Elsewhere,
+            _ => Level::Bucket,
+        }
+    }
 }
 
 impl fmt::Display for Action {

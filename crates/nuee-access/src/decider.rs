@@ -3,8 +3,10 @@
 //! Evaluating policies costs tens of microseconds, and each request asks; so decisions are remembered, in a bounded
 //! cache, under the principal, the action and the resource. That is correct because policies can look at nothing else:
 //! the schema declares no context, and entities are made from these three. A decision is valid for one sequence number
-//! of the policies; [`Decider::invalidate`] moves to the next.
+//! of the policies; [`Decider::invalidate`] moves to the next. What a bucket's policy says is not remembered: it depends
+//! on the facts of a request (`in_bucket.rs`).
 
+mod in_bucket;
 mod permit;
 
 use std::{
@@ -18,6 +20,7 @@ use std::{
 use nuee_base::{Context, ErrorKind, Principal};
 use quick_cache::sync::Cache;
 
+pub use in_bucket::{BucketRules, PublicAccessBlock};
 pub use permit::{Mismatch, Permit};
 
 use crate::{Action, Reason, Resource, policies::Policies, question::Question};
@@ -147,6 +150,7 @@ impl fmt::Display for Denied {
             Principal::Operator => {
                 write!(f, "an operator may not do {action} here: use a service account of the project")
             }
+            Principal::Lifecycle => write!(f, "lifecycle rules may not do {action} here"),
             account @ Principal::ServiceAccount { role, .. } => write!(
                 f,
                 "{account}, with the role {role}, may not do {action} here: use a service account of the project \

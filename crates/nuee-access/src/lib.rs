@@ -5,19 +5,25 @@
 //! object a surface asks `decide(context, Action::GetObject, bucket)`; the store takes the permit, and
 //! [`Permit::require_bucket`] refuses it for another action or another bucket.
 //!
+//! A bucket can have a policy of its own, in AWS's language: [`Decider::decide_in_bucket`] takes it into account, and
+//! the [`Facts`] of the request that it looks at.
+//!
 //! Promised: what no policy permits is denied, and so is what cannot be evaluated; nothing crosses organisations; a
-//! decision depends on the principal, the action and the resource alone. Policies are Cedar's, in `policies/`, checked
-//! against their schema in strict mode when they are compiled.
+//! decision without a bucket's policy depends on the principal, the action and the resource alone. Policies are Cedar's,
+//! in `policies/`, checked against their schema in strict mode when they are compiled; those of buckets are compiled
+//! into Cedar's.
 //!
 //! Deliberately absent: input and output, authentication (a principal is known by the time it comes here), and the
 //! logging of denials, which is the caller's.
 
 mod action;
+mod bucket_policy;
 mod decider;
 mod policies;
 mod question;
 
 pub use action::Action;
-pub use decider::{Decider, Denied, Explanation, Mismatch, Permit};
+pub use bucket_policy::{BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, Values};
+pub use decider::{BucketRules, Decider, Denied, Explanation, Mismatch, Permit, PublicAccessBlock};
 pub use policies::Reason;
 pub use question::Resource;

@@ -1,31 +1,52 @@
-//! The policies, compiled: the one module that speaks with Cedar.
+//! The policies, compiled: the one module that asks Cedar. (Those of buckets are written for it in `bucket_policy`.)
 //!
-//! It answers questions and remembers nothing. Whatever Cedar cannot evaluate without error is denied: Cedar itself
+//! It answers questions and remembers no answer. Whatever Cedar cannot evaluate without error is denied: Cedar itself
 //! skips a policy that fails, which for a `forbid` would be an opening.
 
 mod entities;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, PolicySet, Request, Response, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision, Entities, PolicySet, Request, Response, Schema, ValidationMode, Validator,
 };
+use nuee_base::Principal;
+use quick_cache::sync::Cache;
 
-use crate::question::Question;
-use entities::Vocabulary;
+use crate::{
+    Resource,
+    bucket_policy::{self, Asked, Circumstances, Compiled},
+    question::Question,
+};
+use entities::{Unrepresentable, Vocabulary};
+
+/// For how many principals on how many resources entities are remembered: a few MB at most.
+const REMEMBERED_ENTITIES: usize = 1_024;
 
 /// The policies that every platform starts with.
-const SHIPPED_POLICIES: &str = include_str!("../policies/shipped.cedar");
+const SHIPPED_POLICIES: &str =
+    concat!(include_str!("../policies/boundaries.cedar"), include_str!("../policies/shipped.cedar"));
 /// What principals, actions and resources are in these policies.
-const SHIPPED_SCHEMA: &str = include_str!("../policies/schema.cedarschema");
+const SHIPPED_SCHEMA: &str = concat!(
+    "namespace Nuee {",
+    include_str!("../policies/entities.cedarschema"),
+    include_str!("../policies/actions.cedarschema"),
+    "}"
+);
+/// The policies that stand beside the statements of a bucket's policy.
+const BUCKET_POLICIES: &str =
+    concat!(include_str!("../policies/boundaries.cedar"), include_str!("../policies/bucket.cedar"));
 
-/// The policies whose refusal has a reason of its own.
-const REASONS: [(&str, Reason); 4] = [
-    ("anonymous-does-nothing", Reason::Anonymous),
+/// The policies whose refusal has a reason of its own. What else forbids is a statement of a bucket's policy.
+const REASONS: [(&str, Reason); 3] = [
     ("organisations-are-closed", Reason::OutsideOrganisation),
-    ("service-accounts-stay-in-their-project", Reason::OutsideProject),
     ("operators-stay-out-of-buckets", Reason::OperatorInBucket),
+    (PUBLIC_ACCESS_IS_RESTRICTED, Reason::PublicAccessBlocked),
 ];
+const PUBLIC_ACCESS_IS_RESTRICTED: &str = "public-access-is-restricted";
+
+/// The policy by which a bucket's decision knows what the role permits.
+pub(crate) const ROLES_PERMIT: &str = "roles-permit";
 
 /// Why something is denied. For logs and the journal: it can tell that something exists, which the message of
 /// [`Denied`](crate::Denied) does not.
@@ -39,6 +60,10 @@ pub enum Reason {
     OutsideProject,
     /// An operator would act on what a tenant stores.
     OperatorInBucket,
+    /// A statement of the bucket's policy denies it.
+    DeniedByBucketPolicy,
+    /// The bucket's policy would allow it as public, and public access is blocked.
+    PublicAccessBlocked,
     /// No policy permits it.
     NotPermitted,
     /// The action has no meaning for such a resource, such as getting an object of the platform: a defect of the
@@ -55,6 +80,8 @@ impl fmt::Display for Reason {
             Self::OutsideOrganisation => "outside the principal's organisation",
             Self::OutsideProject => "outside the principal's project",
             Self::OperatorInBucket => "operators stay out of buckets",
+            Self::DeniedByBucketPolicy => "the bucket's policy denies it",
+            Self::PublicAccessBlocked => "public access is blocked",
             Self::NotPermitted => "no policy permits it",
             Self::NotApplicable => "the action does not apply to the resource",
             Self::EvaluationFailed => "a policy failed",
@@ -81,8 +108,32 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn denied(reason: Reason) -> Self {
+    pub(crate) fn denied(reason: Reason) -> Self {
         Self { verdict: Err(reason), policies: Vec::new() }
+    }
+}
+
+/// The policies that stand beside the statements of a bucket's policy, in each of the circumstances.
+struct InBucket([[PolicySet; 2]; 2]);
+
+impl InBucket {
+    fn compile(schema: &Schema) -> Result<Self, InvalidPolicies> {
+        let every = validated(BUCKET_POLICIES, schema)?;
+        let set = |role_permits, restricted| {
+            let stands = |id: &str| match id {
+                ROLES_PERMIT => role_permits,
+                PUBLIC_ACCESS_IS_RESTRICTED => restricted,
+                _ => true,
+            };
+            let standing = every.policies().filter(|policy| stands(policy.id().as_ref()));
+            PolicySet::from_policies(standing.cloned()).map_err(InvalidPolicies::new)
+        };
+        Ok(Self([[set(false, false)?, set(false, true)?], [set(true, false)?, set(true, true)?]]))
+    }
+
+    fn beside(&self, circumstances: Circumstances) -> &PolicySet {
+        let Circumstances { role_permits, public_access_restricted } = circumstances;
+        &self.0[usize::from(role_permits)][usize::from(public_access_restricted)]
     }
 }
 
@@ -90,8 +141,11 @@ impl Answer {
 pub(crate) struct Policies {
     authorizer: Authorizer,
     set: PolicySet,
+    in_bucket: InBucket,
     schema: Schema,
     vocabulary: Vocabulary,
+    /// Making entities costs more than evaluating them, and they follow from principal and resource alone.
+    entities: Cache<(Principal, Resource), Arc<Entities>>,
 }
 
 impl Policies {
@@ -100,20 +154,16 @@ impl Policies {
         Self::compile(SHIPPED_POLICIES, SHIPPED_SCHEMA)
     }
 
-    /// Parses and validates in strict mode; warnings are refused too. Each policy must have an `@id` of its own.
     fn compile(policies: &str, schema: &str) -> Result<Self, InvalidPolicies> {
         let schema = Schema::from_str(schema).map_err(InvalidPolicies::new)?;
-        let policies = name_by_annotation(&policies.parse().map_err(InvalidPolicies::new)?)?;
-        let validator = Validator::new(schema);
-        let result = validator.validate(&policies, ValidationMode::Strict);
-        if !result.validation_passed_without_warnings() {
-            return Err(InvalidPolicies::new(result));
-        }
+        let bucket_schema = bucket_policy::bare_schema().map_err(InvalidPolicies::new)?;
         Ok(Self {
             authorizer: Authorizer::new(),
-            set: policies,
-            schema: validator.schema().clone(),
+            set: validated(policies, &schema)?,
+            in_bucket: InBucket::compile(&bucket_schema)?,
+            schema,
             vocabulary: Vocabulary::new().map_err(InvalidPolicies::new)?,
+            entities: Cache::new(REMEMBERED_ENTITIES),
         })
     }
 
@@ -126,12 +176,53 @@ impl Policies {
         let Ok(request) = request else {
             return Answer::denied(Reason::NotApplicable);
         };
-        // No schema is given here: it would be checked at each evaluation, and a test checks these entities once.
-        let Ok(entities) = self.vocabulary.entities(question, None) else {
+        let Ok(entities) = self.entities(question) else {
             return Answer::denied(Reason::EvaluationFailed);
         };
-        conclude(&self.authorizer.is_authorized(&request, &self.set, &entities))
+        conclude(question, &self.authorizer.is_authorized(&request, &self.set, &entities))
     }
+
+    fn entities(&self, question: &Question) -> Result<Arc<Entities>, Unrepresentable> {
+        let key = (question.principal.clone(), question.resource);
+        // No schema is given here: it would be checked each time, and a test checks these entities once.
+        let make = || self.vocabulary.entities(question, None).map(Arc::new);
+        self.entities.get_or_insert_with(&key, make)
+    }
+
+    /// Evaluates these statements of a bucket's policy, and what stands beside them.
+    pub(crate) fn answer_in_bucket(
+        &self,
+        asked: &Asked<'_>,
+        policy: &Compiled,
+        statements: &[usize],
+        circumstances: Circumstances,
+    ) -> Answer {
+        let question = asked.question;
+        let Some(context) = policy.context(statements, asked, circumstances) else {
+            return Answer::denied(Reason::EvaluationFailed);
+        };
+        let principal = self.vocabulary.principal(&question.principal);
+        let action = self.vocabulary.action(question.action);
+        let resource = self.vocabulary.resource(&question.resource);
+        // No schema is given here either; a test holds requests against it.
+        let request = Request::new(principal, action, resource, context, None);
+        let entities = self.entities(question);
+        let set = policy.select(statements, circumstances, self.in_bucket.beside(circumstances));
+        let (Ok(request), Ok(entities), Some(set)) = (request, entities, set) else {
+            return Answer::denied(Reason::EvaluationFailed);
+        };
+        conclude(question, &self.authorizer.is_authorized(&request, &set, &entities))
+    }
+}
+
+/// Parses and validates in strict mode; warnings are refused too. Each policy must have an `@id` of its own.
+fn validated(policies: &str, schema: &Schema) -> Result<PolicySet, InvalidPolicies> {
+    let policies = name_by_annotation(&policies.parse().map_err(InvalidPolicies::new)?)?;
+    let result = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+    if !result.validation_passed_without_warnings() {
+        return Err(InvalidPolicies::new(result));
+    }
+    Ok(policies)
 }
 
 /// Gives each policy its `@id` annotation as its id, instead of its place in the file.
@@ -143,7 +234,7 @@ fn name_by_annotation(parsed: &PolicySet) -> Result<PolicySet, InvalidPolicies> 
     PolicySet::from_policies(named.collect::<Result<Vec<_>, _>>()?).map_err(InvalidPolicies::new)
 }
 
-fn conclude(response: &Response) -> Answer {
+fn conclude(question: &Question, response: &Response) -> Answer {
     if response.diagnostics().errors().next().is_some() {
         return Answer::denied(Reason::EvaluationFailed);
     }
@@ -153,10 +244,29 @@ fn conclude(response: &Response) -> Answer {
         Decision::Allow => Ok(()),
         Decision::Deny => {
             let known = REASONS.iter().find(|(id, _)| policies.iter().any(|policy| policy == id));
-            Err(known.map_or(Reason::NotPermitted, |(_, reason)| *reason))
+            Err(match known {
+                Some((_, reason)) => *reason,
+                None if policies.is_empty() => why_nothing_permits(question),
+                None => Reason::DeniedByBucketPolicy,
+            })
         }
     };
     Answer { verdict, policies }
+}
+
+/// What somebody who is denied because no policy permits it may be told to look at.
+fn why_nothing_permits(question: &Question) -> Reason {
+    let own = match &question.principal {
+        Principal::Anonymous => return Reason::Anonymous,
+        Principal::Operator | Principal::Lifecycle => return Reason::NotPermitted,
+        Principal::ServiceAccount { project, .. } => project,
+    };
+    match &question.resource {
+        Resource::Project { project, .. } | Resource::Bucket { project, .. } if project == own => {
+            Reason::NotPermitted
+        }
+        _ => Reason::OutsideProject,
+    }
 }
 
 #[cfg(test)]

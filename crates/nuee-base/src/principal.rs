@@ -11,6 +11,8 @@ pub enum Principal {
     Anonymous,
     /// Whoever runs the platform, through the local administration socket or the command line.
     Operator,
+    /// The server itself, where the rules of a bucket's lifecycle say what is to go.
+    Lifecycle,
     /// A program, known by an access key.
     ServiceAccount {
         /// The account.
@@ -29,6 +31,7 @@ impl fmt::Display for Principal {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
             Self::Operator => f.write_str("operator"),
+            Self::Lifecycle => f.write_str("lifecycle"),
             Self::ServiceAccount { id, .. } => write!(f, "service-account/{id}"),
         }
     }

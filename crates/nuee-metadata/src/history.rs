@@ -110,6 +110,40 @@ impl Snapshot<'_> {
         self.find(&sql, (bucket, key.as_bytes()), convert)
     }
 
+    /// The oldest of these rows of a key that is newer than this version.
+    pub fn next_history(
+        &self,
+        bucket: i64,
+        key: &ObjectKey,
+        version: i64,
+    ) -> Result<Option<HistoryRow>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM history WHERE bucket = ?1 AND key = ?2 AND version > ?3
+            ORDER BY version LIMIT 1"
+        );
+        self.find(&sql, (bucket, key.as_bytes(), version), convert)
+    }
+
+    /// How many of these rows of a key are newer than this version and have content; `limit` if there are more.
+    pub fn newer_history(
+        &self,
+        bucket: i64,
+        key: &ObjectKey,
+        (version, limit): (i64, u32),
+    ) -> Result<i64, Error> {
+        let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM history
+            WHERE bucket = ?1 AND key = ?2 AND version > ?3 AND is_marker = 0 LIMIT ?4)";
+        let params = (bucket, key.as_bytes(), version, limit);
+        Ok(self.find(sql, params, |row| Columns::new("history", row).integer(0))?.unwrap_or(0))
+    }
+
+    /// Whether any of these rows of a key is older than this version.
+    pub fn has_older_history(&self, bucket: i64, key: &ObjectKey, version: i64) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM history WHERE bucket = ?1 AND key = ?2 AND version < ?3)";
+        let params = (bucket, key.as_bytes(), version);
+        Ok(self.find(sql, params, |row| Columns::new("history", row).integer(0))? == Some(1))
+    }
+
     /// Up to `limit` of these rows of a bucket after a version of a key, by key and newest first.
     pub fn history_after(
         &self,

@@ -34,7 +34,8 @@ pub trait Credentials: Send + Sync + 'static {
     async fn find(&self, id: &AccessKeyId) -> Result<Option<Credential>, Error>;
 }
 
-async fn find(credentials: &dyn Credentials, access_key: &str) -> S3Result<Credential> {
+/// The credential of an access key; an error if there is none.
+pub(crate) async fn find(credentials: &dyn Credentials, access_key: &str) -> S3Result<Credential> {
     let unknown = || {
         let message = "The access key id you provided does not exist in our records, or was revoked.";
         S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, message)
@@ -70,12 +71,24 @@ impl S3Auth for Authenticator {
 
 /// Tells handlers who acts: puts a [`Principal`] into the extensions of each request, and lets nobody in who is not
 /// known. What the others may do is decided after.
-pub struct Gate(Arc<dyn Credentials>);
+pub struct Gate {
+    credentials: Arc<dyn Credentials>,
+    /// Whether strangers may come to a bucket of this name, where they are decided about.
+    opens: Opens,
+}
+
+type Opens = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Gate {
-    /// A gate over these credentials.
+    /// A gate over these credentials, closed to strangers.
     pub fn new(credentials: Arc<dyn Credentials>) -> Self {
-        Self(credentials)
+        Self { credentials, opens: Box::new(|_| false) }
+    }
+
+    /// The same, which lets strangers come to the buckets of these names.
+    #[must_use]
+    pub fn open_to_strangers(self, opens: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { opens: Box::new(opens), ..self }
     }
 }
 
@@ -83,7 +96,10 @@ impl Gate {
 impl S3Access for Gate {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let principal = match context.credentials() {
-            Some(verified) => find(self.0.as_ref(), &verified.access_key).await?.principal,
+            Some(verified) => find(self.credentials.as_ref(), &verified.access_key).await?.principal,
+            None if context.s3_path().get_bucket_name().is_some_and(|name| (self.opens)(name)) => {
+                Principal::Anonymous
+            }
             // Nothing is offered to strangers: they are told so before anything of theirs is read.
             None => return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
         };

@@ -18,7 +18,7 @@ mod query;
 mod refusal;
 mod rules;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts};
 
 use self::{
     authentication::Authentication,
@@ -28,7 +28,7 @@ use self::{
 use crate::Hosts;
 
 pub(crate) use self::{
-    authentication::Authorization,
+    authentication::{Authorization, Scope, check_date},
     payload::{document_too_long, max_document_bytes},
 };
 pub use self::{operation::Operation, payload::Payload, refusal::Refusal};
@@ -68,6 +68,9 @@ impl Filter {
         let copies = headers.contains_key("x-amz-copy-source")
             || hoisted.iter().any(|(name, _)| name.as_str() == "x-amz-copy-source");
         let (operation, body) = self.operation(method, uri, headers, (&query, copies))?;
+        if operation == Operation::PostObject {
+            return check_form_head(headers, &authentication);
+        }
         check_headers(operation, headers, &hoisted)?;
         check_parameters(operation, &query)?;
         let sha256 = query.get("x-amz-content-sha256").0;
@@ -88,13 +91,48 @@ impl Filter {
         let Some(level) = Level::of(uri.path(), self.hosts.bucket(host).is_some()) else {
             return Err(Refusal::invalid_uri("The path must begin with a slash."));
         };
+        let not_offered =
+            || Refusal::not_implemented("A header or the query asks for something that is not offered here.");
         if method == Method::POST && is_form(headers) {
-            return Err(Refusal::not_implemented("Uploads by HTML form are not offered: use PUT."));
+            return match (level, query.iter().next()) {
+                (Level::Bucket, None) => Ok((Operation::PostObject, BodyUse::Content)),
+                _ => Err(not_offered()),
+            };
         }
-        operation::resolve(method, level, query, copies).ok_or_else(|| {
-            Refusal::not_implemented("A header or the query asks for something that is not offered here.")
-        })
+        let found = operation::resolve(method, level, query, copies).ok_or_else(not_offered)?;
+        if found.0 == Operation::PostObject {
+            return Err(Refusal::malformed_form("The body must be a form: multipart/form-data."));
+        }
+        Ok(found)
     }
+
+    /// The name of the bucket that a request names.
+    pub(crate) fn bucket_of(&self, parts: &Parts) -> Option<String> {
+        let host = parts.headers.get(header::HOST)?.to_str().ok()?;
+        self.hosts.bucket_of(host, parts.uri.path())
+    }
+
+    /// Lets the fields of a form pass that mean what headers of a PUT mean, or says why not.
+    #[expect(clippy::unused_self, reason = "reads as what it is about")]
+    pub(crate) fn check_form(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        check_headers(Operation::PutObject, headers, &[])
+    }
+}
+
+/// The head of a form says nothing: everything is in its fields, where it is signed.
+fn check_form_head(headers: &HeaderMap, authentication: &Authentication<'_>) -> Result<Admission, Refusal> {
+    if *authentication != Authentication::Anonymous {
+        let message = "A form is signed in its fields: send no Authorization with it.";
+        return Err(Refusal::invalid_argument(message));
+    }
+    if let Some(name) = headers.keys().find(|name| name.as_str().starts_with("x-amz-")) {
+        let message = format!("There were headers present in the request which were not signed: {name}.");
+        return Err(Refusal::access_denied(message));
+    }
+    check_headers(Operation::PostObject, headers, &[])?;
+    let (operation, hoisted) = (Operation::PostObject, Vec::new());
+    let payload = Payload::of_form(headers)?;
+    Ok(Admission { operation, payload, is_upload: true, hoisted })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

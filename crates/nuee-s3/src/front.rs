@@ -9,7 +9,10 @@ use nuee_base::Environment;
 use s3s::{S3Error, S3ErrorCode, service::S3Service};
 
 use crate::{
-    Admission, Filter, Payload, Refusal, upload,
+    Admission, Filter, Operation, Payload, Refusal,
+    cross_origin::{CrossOrigin, is_preflight},
+    form::Forms,
+    upload,
     xml_body::{DocumentBody, DocumentRoom},
 };
 
@@ -21,6 +24,8 @@ pub struct Front {
     service: S3Service,
     environment: Environment,
     room: DocumentRoom,
+    cross_origin: Option<CrossOrigin>,
+    forms: Option<Forms>,
 }
 
 /// The id of a request, as its answer says: in the extensions of each request.
@@ -30,7 +35,19 @@ pub struct RequestId(pub String);
 impl Front {
     /// A front that asks `filter`, then `service`.
     pub fn new(filter: Filter, service: S3Service, environment: Environment) -> Self {
-        Self { filter, service, environment, room: DocumentRoom::default() }
+        Self { filter, service, environment, room: DocumentRoom::default(), cross_origin: None, forms: None }
+    }
+
+    /// The same, which takes uploads by form.
+    pub(crate) fn with_forms(mut self, forms: Forms) -> Self {
+        self.forms = Some(forms);
+        self
+    }
+
+    /// The same, which tells browsers what buckets say of other sites.
+    pub(crate) fn with_cross_origin(mut self, cross_origin: CrossOrigin) -> Self {
+        self.cross_origin = Some(cross_origin);
+        self
     }
 
     /// Answers a request. Every failure is an answer.
@@ -41,15 +58,47 @@ impl Front {
     {
         let id = self.request_id(&request);
         let (parts, body) = request.into_parts();
-        let mut response = match self.filter.check(&parts.method, &parts.uri, &parts.headers) {
-            Ok(admission) => self.admitted(parts, body, admission, &id).await,
-            Err(refusal) => Err(refusal),
+        let told = self.cross_origin.as_ref().and_then(|cross_origin| cross_origin.told(&parts));
+        let mut response = if is_preflight(&parts.method)
+            && let Some(cross_origin) = &self.cross_origin
+        {
+            cross_origin.preflight(&parts).unwrap_or_else(|error| error_response(error, &id))
+        } else {
+            self.answer(parts, body, &id).await
+        };
+        if let Some(told) = told {
+            told.add_to(&mut response);
         }
-        .unwrap_or_else(|refusal| error_response(refusal.into(), &id));
         if let Ok(value) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
         response
+    }
+
+    async fn answer<B>(&self, parts: Parts, body: B, id: &RequestId) -> Response<s3s::Body>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self.filter.check(&parts.method, &parts.uri, &parts.headers) {
+            Ok(admission) if admission.operation == Operation::PostObject => self.post(parts, body, id).await,
+            Ok(admission) => self.admitted(parts, body, admission, id).await,
+            Err(refusal) => Err(refusal),
+        }
+        .unwrap_or_else(|refusal| error_response(refusal.into(), id))
+    }
+
+    async fn post<B>(&self, mut parts: Parts, body: B, id: &RequestId) -> Result<Response<s3s::Body>, Refusal>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(forms) = &self.forms else { return Err(Refusal::not_implemented("Forms are not offered.")) };
+        parts.extensions.insert(id.clone());
+        let mut answer = forms.answer(parts, body).await.unwrap_or_else(|error| error_response(error, id));
+        escape_control_characters(&mut answer);
+        answer.extensions_mut().insert(Operation::PostObject);
+        Ok(answer)
     }
 
     async fn admitted<B>(

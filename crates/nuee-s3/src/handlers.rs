@@ -4,22 +4,32 @@
 
 mod acl;
 mod answer;
+mod asking;
 mod attributes;
 mod bucket;
 mod checksum;
 mod condition;
 mod configuration;
+mod cors;
 mod deletion;
+mod lifecycle;
 mod list;
 mod lock;
 mod object;
+mod policy;
+mod post;
 mod tagging;
 mod upload;
 mod versioning;
 
 use std::sync::Arc;
 
+pub(crate) use post::PostedObject;
+
 use answer::{from_denial, from_store, invalid_argument};
+use asking::RequestFacts;
+pub(crate) use asking::{Asking, Signing};
+use http::Extensions;
 use nuee_access::{Action, Decider, Permit};
 use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
 use nuee_store::{Bucket, Store, VersionTarget};
@@ -35,8 +45,8 @@ pub(crate) struct Handlers {
 
 impl Handlers {
     /// Who asks, as the gate has found once the signature was known to be good.
-    pub(crate) fn context<T>(&self, request: &S3Request<T>) -> S3Result<Context> {
-        let principal = request.extensions.get::<Principal>().cloned();
+    pub(crate) fn context(&self, extensions: &Extensions) -> S3Result<Context> {
+        let principal = extensions.get::<Principal>().cloned();
         let principal =
             principal.ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "Nobody asks."))?;
         Ok(Context::new(self.environment.clone(), principal))
@@ -51,37 +61,51 @@ impl Handlers {
     /// A bucket, and the permit to do `action` in it.
     pub(crate) fn bucket(
         &self,
-        context: &Context,
+        asking: &Asking<'_>,
         name: &str,
         action: Action,
     ) -> S3Result<(Arc<Bucket>, Permit)> {
         let bucket = self.find_bucket(name)?;
-        let permit = self.decider.decide(context, action, bucket.resource()).map_err(from_denial)?;
+        let permit = self.decide(asking, &bucket, action, (None, None))?;
         Ok((bucket, permit))
     }
 
     /// A bucket, a key in it, and the permit to do `action` on the object.
     pub(crate) fn object(
         &self,
-        context: &Context,
+        asking: &Asking<'_>,
         (bucket, object): (&str, &str),
         action: Action,
     ) -> S3Result<(Arc<Bucket>, ObjectKey, Permit)> {
-        let (bucket, permit) = self.bucket(context, bucket, action)?;
-        Ok((bucket, key(object)?, permit))
+        let (target, permit) = self.version(asking, (bucket, object, None), (action, action))?;
+        Ok((target.bucket, target.key, permit))
     }
 
     /// The latest version of an object, or one by its id, and the permit to do the first of two actions on that or the
     /// second on this.
     pub(crate) fn version(
         &self,
-        context: &Context,
+        asking: &Asking<'_>,
         (bucket, object, version): (&str, &str, Option<&str>),
         (latest, by_id): (Action, Action),
     ) -> S3Result<(VersionTarget, Permit)> {
         let action = if version.is_some() { by_id } else { latest };
-        let (bucket, key, permit) = self.object(context, (bucket, object), action)?;
+        let (bucket, key) = (self.find_bucket(bucket)?, key(object)?);
+        let permit = self.decide(asking, &bucket, action, (Some(&key), version))?;
         Ok((VersionTarget { bucket, key, version: version.map(str::to_owned) }, permit))
+    }
+
+    fn decide(
+        &self,
+        asking: &Asking<'_>,
+        bucket: &Bucket,
+        action: Action,
+        (key, version): (Option<&ObjectKey>, Option<&str>),
+    ) -> S3Result<Permit> {
+        let facts = RequestFacts { asking, store: &self.store, bucket, key, version };
+        let decided =
+            self.decider.decide_in_bucket(asking, action, bucket.resource(), bucket.rules(), &facts);
+        decided.map_err(from_denial)
     }
 }
 
@@ -148,6 +172,12 @@ operations! {
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput;
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput;
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput;
+    delete_bucket_cors: DeleteBucketCorsInput => DeleteBucketCorsOutput;
+    delete_bucket_policy: DeleteBucketPolicyInput => DeleteBucketPolicyOutput;
+    delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput;
+    put_bucket_policy: PutBucketPolicyInput => PutBucketPolicyOutput;
+    put_public_access_block: PutPublicAccessBlockInput => PutPublicAccessBlockOutput;
+    delete_bucket_lifecycle: DeleteBucketLifecycleInput => DeleteBucketLifecycleOutput;
     delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput;
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput;
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput;
@@ -155,6 +185,8 @@ operations! {
     get_object_retention: GetObjectRetentionInput => GetObjectRetentionOutput;
     list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput;
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput;
+    put_bucket_cors: PutBucketCorsInput => PutBucketCorsOutput;
+    put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput => PutBucketLifecycleConfigurationOutput;
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput;
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput;
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput;

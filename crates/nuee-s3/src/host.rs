@@ -66,6 +66,19 @@ impl Hosts {
     }
 }
 
+impl Hosts {
+    /// The name of the bucket that a request names, by its host or by its path.
+    pub(crate) fn bucket_of(&self, host: &str, path: &str) -> Option<String> {
+        if let Some(bucket) = self.bucket(host) {
+            return Some(bucket.to_ascii_lowercase());
+        }
+        // Names of buckets have no character that needs encoding, but a slash may have been.
+        let path = percent_encoding::percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;
+        let end = path.find('/').unwrap_or(path.len());
+        Some(path[..end].to_owned()).filter(|name| !name.is_empty())
+    }
+}
+
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         let virtual_host = VirtualHost::new(host);
@@ -124,6 +137,22 @@ mod tests {
         ];
         for (host, bucket) in cases {
             assert_eq!(hosts.bucket(host), bucket, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_named_by_the_host_or_by_the_path() {
+        let hosts = Hosts::new([]).unwrap();
+        for (host, path, bucket) in [
+            ("localhost:9000", "/photos/a/b", Some("photos")),
+            ("localhost:9000", "/photos", Some("photos")),
+            ("localhost:9000", "/photos%2Fa", Some("photos")),
+            ("localhost:9000", "/", None),
+            ("localhost:9000", "*", None),
+            ("localhost:9000", "/%ff", None),
+            ("Photos.s3.localhost", "/a", Some("photos")),
+        ] {
+            assert_eq!(hosts.bucket_of(host, path).as_deref(), bucket, "{host}{path}");
         }
     }
 

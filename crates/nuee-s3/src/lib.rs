@@ -11,8 +11,10 @@
 //! Deliberately absent: whether a principal may do something (`nuee-access`), and what happens to data (`nuee-store`).
 
 mod auth;
+mod cross_origin;
 mod error;
 mod filter;
+mod form;
 mod front;
 mod handlers;
 mod host;

@@ -13,7 +13,7 @@ use s3s::service::S3ServiceBuilder;
 
 use crate::{
     Authenticator, Credential, Credentials, Error, Filter, Front, Gate, Hosts, InvalidDomain,
-    handlers::Handlers,
+    cross_origin::CrossOrigin, form::Forms, handlers::Handlers,
 };
 
 /// How the surface is reached.
@@ -38,12 +38,22 @@ impl Service {
     ) -> Result<Self, InvalidDomain> {
         let hosts = Hosts::new(options.domains.iter().map(String::as_str))?;
         let credentials: Arc<dyn Credentials> = Arc::new(AccessKeys(tenancy));
-        let mut builder =
-            S3ServiceBuilder::new(Handlers { store, decider, environment: environment.clone() });
+        let cross_origin = CrossOrigin::new(store.clone(), hosts.clone());
+        // Only a policy opens something to strangers.
+        let buckets = store.clone();
+        let has_policy = move |name: &str| {
+            let bucket = name.parse().ok().and_then(|name| buckets.find_bucket(&name).ok());
+            bucket.is_some_and(|bucket| bucket.policy().is_some())
+        };
+        let handlers = Handlers { store, decider, environment: environment.clone() };
+        let filter = Filter::new(hosts.clone());
+        let forms = Forms::new(handlers.clone(), Arc::clone(&credentials), filter.clone());
+        let mut builder = S3ServiceBuilder::new(handlers);
         builder.set_auth(Authenticator::new(Arc::clone(&credentials)));
-        builder.set_access(Gate::new(credentials));
-        builder.set_host(hosts.clone());
-        Ok(Self(Arc::new(Front::new(Filter::new(hosts), builder.build(), environment))))
+        builder.set_access(Gate::new(credentials).open_to_strangers(has_policy));
+        builder.set_host(hosts);
+        let front = Front::new(filter, builder.build(), environment);
+        Ok(Self(Arc::new(front.with_cross_origin(cross_origin).with_forms(forms))))
     }
 
     /// Answers a request. Every failure is an answer.

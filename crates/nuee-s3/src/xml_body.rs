@@ -174,6 +174,11 @@ impl<B> DocumentBody<B> {
     }
 }
 
+/// Refuses a document of tags that has something else.
+pub(crate) fn check_tagging(document: &str) -> Result<(), Refusal> {
+    elements::check(Operation::PutObjectTagging, document.as_bytes())
+}
+
 /// Why a body could not be read to its end.
 fn unreadable(error: &BoxError) -> Refusal {
     if is_timeout(error) {

@@ -142,8 +142,8 @@ fn create_durably(disk: &Disk, path: &Path) -> Result<()> {
     sync_directory(disk, parent)
 }
 
-/// Makes a new site. The file that tells the format comes last, so that a crash before it leaves a directory in which
-/// this can be done again.
+/// Makes a new site. The file that tells the format comes last, when all else is durable, so that a crash before it
+/// leaves a directory in which this can be done again.
 fn initialise(disk: &Disk, root: &Path) -> Result<()> {
     let io = |action, path: &Path| {
         let path = path.to_path_buf();
@@ -166,6 +166,7 @@ fn initialise(disk: &Disk, root: &Path) -> Result<()> {
     let file = disk.create_file(&new).map_err(io("create", &new))?;
     disk.write_at(&file, format!("{FORMAT}\n").as_bytes(), 0).map_err(io("write", &new))?;
     disk.sync_file(&file).map_err(io("sync", &new))?;
+    sync_directory(disk, root)?;
     disk.rename(&new, &root.join("format")).map_err(io("rename", &new))?;
     sync_directory(disk, root)
 }

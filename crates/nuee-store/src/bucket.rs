@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nuee_access::{Action, Permit, Resource};
+use nuee_access::{Action, BucketRules, Permit, Resource};
 use nuee_base::{BucketId, BucketName, Context, OrganisationId, ProjectId, Timestamp};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
@@ -10,13 +10,13 @@ use nuee_metadata::{BucketRow, Forget, RowCache, Snapshot, Transaction, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DefaultRetention, Encryption, Error, ObjectLock, Settings, Store,
+    BucketPolicy, DefaultRetention, Encryption, Error, ObjectLock, Settings, Store,
     record::{self, BucketRecord, BucketState},
     store::PartsOwner,
 };
 
 /// A bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Bucket {
     pub(crate) number: i64,
     /// Its id.
@@ -37,9 +37,22 @@ pub struct Bucket {
     pub object_lock: Option<ObjectLock>,
     /// What else it is set to.
     pub settings: Settings,
+    /// What decisions about it look at, made of its settings.
+    rules: BucketRules,
     /// Its record, as it was read.
     record: Vec<u8>,
 }
+
+/// Everything else follows from these.
+impl PartialEq for Bucket {
+    fn eq(&self, other: &Self) -> bool {
+        (self.number, self.id) == (other.number, other.id)
+            && self.record == other.record
+            && self.settings == other.settings
+    }
+}
+
+impl Eq for Bucket {}
 
 /// Whether a bucket keeps the versions of its objects that are replaced or deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +85,7 @@ impl Bucket {
             versioning: Versioning::Unversioned,
             object_lock: None,
             settings: Settings::default(),
+            rules: BucketRules::default(),
             record: Vec::new(),
         }
     }
@@ -80,6 +94,18 @@ impl Bucket {
     #[must_use]
     pub fn resource(&self) -> Resource {
         Resource::Bucket { organisation: self.organisation, project: self.project, bucket: self.id }
+    }
+
+    /// What decisions about this bucket look at.
+    #[must_use]
+    pub fn rules(&self) -> &BucketRules {
+        &self.rules
+    }
+
+    /// Its policy, as text and as decisions have it.
+    #[must_use]
+    pub fn policy(&self) -> Option<(&str, &nuee_access::BucketPolicy)> {
+        Some((self.settings.policy.as_ref()?.text(), self.rules.policy.as_ref()?))
     }
 
     pub(crate) fn parts_owner(&self) -> PartsOwner {
@@ -173,7 +199,13 @@ impl Store {
     fn open_whole_bucket(&self, snapshot: &Snapshot<'_>, row: &BucketRow) -> Result<Bucket, Error> {
         let bucket = self.open_bucket(row)?;
         let settings = self.open_settings(snapshot, &bucket)?;
-        Ok(Bucket { settings, ..bucket })
+        let parse = |policy: &BucketPolicy| {
+            let parsed = nuee_access::BucketPolicy::parse(policy.text(), &bucket.name);
+            parsed.map_err(|error| Error::damaged(format!("the policy of bucket {}", bucket.name), error))
+        };
+        let policy = settings.policy.as_ref().map(parse).transpose()?;
+        let rules = BucketRules { policy, public_access: settings.public_access.into() };
+        Ok(Bucket { settings, rules, ..bucket })
     }
 
     /// Inside a transaction that depends on it: the bucket as it is now.

@@ -10,7 +10,7 @@ use nuee_metadata::Transaction;
 use crate::{Bucket, Conditions, Error, Store, object::Change, version::Found};
 
 /// Deletions that one transaction carries.
-const DELETIONS_PER_COMMIT: usize = 100;
+pub(crate) const DELETIONS_PER_COMMIT: usize = 100;
 
 /// What is to be deleted.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ pub struct Deleted {
 }
 
 /// A deletion that may be made.
-struct Prepared {
+#[derive(Clone)]
+pub(crate) struct Prepared {
     change: Change,
     version: Option<String>,
     conditions: Conditions,
@@ -70,7 +71,8 @@ impl Store {
         Ok(deleted)
     }
 
-    fn prepare(
+    /// A deletion that its permits are for.
+    pub(crate) fn prepare(
         &self,
         context: &Context,
         bucket: &Arc<Bucket>,
@@ -86,7 +88,8 @@ impl Store {
         Ok(Prepared { change, version, conditions })
     }
 
-    fn delete(
+    /// Inside a transaction: makes one deletion.
+    pub(crate) fn delete(
         &self,
         transaction: &Transaction<'_>,
         Prepared { change, version, conditions }: &mut Prepared,

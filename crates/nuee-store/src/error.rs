@@ -114,6 +114,9 @@ pub enum Error {
     /// The permit given is for something else: a defect of the caller.
     #[error(transparent)]
     Permit(#[from] nuee_access::Mismatch),
+    /// The server's own work is not permitted: a defect of its policies.
+    #[error(transparent)]
+    Denied(#[from] nuee_access::Denied),
     /// Stored bytes or rows are not what was written.
     #[error("{what} is damaged: {detail}")]
     Damaged {
@@ -159,7 +162,7 @@ impl Error {
             | Self::BucketNotEmpty(_)
             | Self::InvalidBucketState(_)
             | Self::SourceChanged => ErrorKind::Conflict,
-            Self::Locked(_) => ErrorKind::Denied,
+            Self::Locked(_) | Self::Denied(_) => ErrorKind::Denied,
             Self::InvalidPart(_)
             | Self::InvalidPartOrder
             | Self::PartTooSmall { .. }

@@ -13,14 +13,17 @@
 mod blob_read;
 mod blob_write;
 mod bucket;
+mod bucket_policy;
 mod checksum;
 mod condition;
 mod copy;
+mod cors;
 mod deletion;
 mod details;
 mod error;
 mod etag;
 mod lease;
+mod lifecycle;
 mod list;
 mod lock;
 mod lock_clock;
@@ -41,13 +44,19 @@ mod version_id;
 pub use blob_read::Content;
 pub use blob_write::{Body, ExpectedChecksum, TrailingChecksum};
 pub use bucket::{Bucket, Versioning};
+pub use bucket_policy::{BucketPolicy, PublicAccess};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, Hasher};
 pub use condition::{Conditions, Tags};
 pub use copy::CopyOptions;
+pub use cors::{CorsRule, CorsRules};
 pub use deletion::{Deleted, Deletion};
 pub use details::Details;
 pub use error::{BodyError, Error};
 pub use etag::ETag;
+pub use lifecycle::{
+    Expiration, Lifecycle, LifecycleCount, LifecycleFilter, LifecycleReport, LifecycleRound, LifecycleRule,
+    NoncurrentExpiration, TransitionMinimum,
+};
 pub use list::{ListQuery, ListedObject, ListedVersion, MAX_PAGE, Page, VersionPage, VersionsQuery};
 pub use lock::{DefaultRetention, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod};
 pub use object::{Described, MAX_PUT_BYTES, Object, ObjectInfo};

@@ -328,7 +328,7 @@ impl<'a, T> Listing<'a, T> {
 }
 
 /// The least key that is greater than every key that begins with `prefix`.
-fn successor(prefix: &str) -> Option<Vec<u8>> {
+pub(crate) fn successor(prefix: &str) -> Option<Vec<u8>> {
     let mut key = prefix.as_bytes().to_vec();
     // UTF-8 never has a byte 0xFF, so the last byte can always grow by one.
     *key.last_mut()? += 1;

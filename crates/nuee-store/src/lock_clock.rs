@@ -76,7 +76,7 @@ impl LockClock {
 
 impl Store {
     /// Writes down how far the lock clock came, now and then.
-    pub(crate) async fn keep_lock_clock(&self) -> Result<(), Error> {
+    pub async fn keep_lock_clock(&self) -> Result<(), Error> {
         let Some(reached) = self.0.lock_clock.due() else { return Ok(()) };
         let keep = move |transaction: &Transaction<'_>| {
             Ok::<_, Error>(transaction.set_platform_value(KEPT, &reached.as_micros().to_be_bytes())?)

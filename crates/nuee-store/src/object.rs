@@ -222,7 +222,7 @@ impl Store {
         permit.require_bucket(Action::GetObject, bucket.id)?;
         let row = self.0.metadata.read(|snapshot| snapshot.latest_version(bucket.number, key))?;
         match row {
-            Some(row) => self.open_object(bucket, row),
+            Some(row) => self.open_object(bucket, &row),
             None => Err(self.0.metadata.read(|snapshot| self.why_absent(snapshot, bucket, key))?),
         }
     }
@@ -237,11 +237,11 @@ impl Store {
         permit.require_bucket(Action::GetObjectVersion, bucket.id)?;
         let row =
             self.0.metadata.read_consistent(|snapshot| self.version_row(snapshot, (bucket, key), version))?;
-        self.open_object(bucket, row)
+        self.open_object(bucket, &row)
     }
 
-    fn open_object(&self, bucket: &Arc<Bucket>, row: VersionRow) -> Result<Object, Error> {
-        let version = self.open_version(bucket, &row)?;
+    fn open_object(&self, bucket: &Arc<Bucket>, row: &VersionRow) -> Result<Object, Error> {
+        let version = self.open_version(bucket, row)?;
         let details = self.open_details(bucket, &version.details)?;
         let tags = self.open_tags(bucket, &version.tags)?.len();
         let (info, bucket) = (ObjectInfo::new(bucket, row.id, &version), Arc::clone(bucket));

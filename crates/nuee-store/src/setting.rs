@@ -9,7 +9,7 @@ use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketSettingRow, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bucket, Error, Store, TagSet, record};
+use crate::{Bucket, BucketPolicy, CorsRules, Error, Lifecycle, PublicAccess, Store, TagSet, record};
 
 /// What sealed settings are for, so that no other sealed record passes for them.
 pub(crate) const SETTING: &str = "setting";
@@ -19,6 +19,14 @@ pub(crate) const SETTING: &str = "setting";
 pub enum Setting {
     /// Tags.
     Tags(TagSet),
+    /// Which sites may script its content.
+    Cors(CorsRules),
+    /// Who may do what in it, beside its project's members.
+    Policy(BucketPolicy),
+    /// What is blocked of public access to it.
+    PublicAccess(PublicAccess),
+    /// By which objects, versions and uploads go by themselves.
+    Lifecycle(Lifecycle),
 }
 
 /// What a setting is about.
@@ -26,6 +34,14 @@ pub enum Setting {
 pub enum SettingName {
     /// Tags.
     Tags,
+    /// Which sites may script its content.
+    Cors,
+    /// Who may do what in it, beside its project's members.
+    Policy,
+    /// What is blocked of public access to it.
+    PublicAccess,
+    /// Lifecycle rules.
+    Lifecycle,
 }
 
 impl SettingName {
@@ -34,6 +50,10 @@ impl SettingName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tags => "tags",
+            Self::Cors => "cors",
+            Self::Policy => "policy",
+            Self::PublicAccess => "public-access",
+            Self::Lifecycle => "lifecycle",
         }
     }
 }
@@ -42,6 +62,10 @@ impl Setting {
     fn name(&self) -> SettingName {
         match self {
             Self::Tags(_) => SettingName::Tags,
+            Self::Cors(_) => SettingName::Cors,
+            Self::Policy(_) => SettingName::Policy,
+            Self::PublicAccess(_) => SettingName::PublicAccess,
+            Self::Lifecycle(_) => SettingName::Lifecycle,
         }
     }
 }
@@ -51,12 +75,24 @@ impl Setting {
 pub struct Settings {
     /// Its tags.
     pub tags: Option<TagSet>,
+    /// Which sites may script its content.
+    pub cors: Option<CorsRules>,
+    /// The text of its policy.
+    pub policy: Option<BucketPolicy>,
+    /// What is blocked of public access to it.
+    pub public_access: PublicAccess,
+    /// Its lifecycle rules.
+    pub lifecycle: Option<Lifecycle>,
 }
 
 impl Settings {
     fn add(&mut self, setting: Setting) {
         match setting {
             Setting::Tags(tags) => self.tags = Some(tags),
+            Setting::Cors(rules) => self.cors = Some(rules),
+            Setting::Policy(policy) => self.policy = Some(policy),
+            Setting::PublicAccess(access) => self.public_access = access,
+            Setting::Lifecycle(lifecycle) => self.lifecycle = Some(lifecycle),
         }
     }
 }

@@ -30,6 +30,10 @@ pub struct Options {
     pub blocking_tasks: usize,
     /// The least size of a part that is not the last, in bytes.
     pub minimum_part_bytes: u64,
+    /// How long after a round of lifecycle rules was begun the next one is.
+    pub lifecycle_interval: Duration,
+    /// Rows that a round of lifecycle rules looks at between two rests.
+    pub lifecycle_page: u32,
 }
 
 impl Default for Options {
@@ -39,6 +43,8 @@ impl Default for Options {
             reclaim_delay: Duration::from_mins(1),
             blocking_tasks: 8,
             minimum_part_bytes: 5 << 20,
+            lifecycle_interval: Duration::from_hours(1),
+            lifecycle_page: 1_000,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use md5_simd::{Digest as _, DigestMd5 as Md5};
 use nuee_access::{Action, Permit};
 use nuee_base::{Context, ObjectKey, Timestamp, UploadId};
-use nuee_journal::Subject;
+use nuee_journal::{Entry, Subject};
 use nuee_metadata::{PartRow, Transaction, UploadRow};
 use sha2::Sha256;
 
@@ -298,14 +298,7 @@ impl Store {
         let change = self.change(context, &target.bucket, target.key.clone())?;
         let entry = target.bucket.entry(context);
         let upload = target.id;
-        let abort = move |transaction: &Transaction<'_>| {
-            if !transaction.delete_upload(change.bucket.number, &change.key, upload)? {
-                return Err(Error::NoSuchUpload);
-            }
-            release_parts(transaction, &change, upload.to_bytes())?;
-            entry.append(transaction, Action::AbortUpload.as_str(), Subject::upload(&change.key, upload))?;
-            Ok(())
-        };
+        let abort = move |transaction: &Transaction<'_>| abort(transaction, &change, upload, &entry);
         self.0.metadata.write(abort).await
     }
 
@@ -410,6 +403,21 @@ impl Store {
         info.version = change.shown_id(id);
         Ok(info)
     }
+}
+
+/// Inside a transaction: gives up an upload.
+pub(crate) fn abort(
+    transaction: &Transaction<'_>,
+    change: &Change,
+    upload: UploadId,
+    entry: &Entry,
+) -> Result<(), Error> {
+    if !transaction.delete_upload(change.bucket.number, &change.key, upload)? {
+        return Err(Error::NoSuchUpload);
+    }
+    release_parts(transaction, change, upload.to_bytes())?;
+    entry.append(transaction, Action::AbortUpload.as_str(), Subject::upload(&change.key, upload))?;
+    Ok(())
 }
 
 /// The entity tag of an object that is made of these parts, and what binds the object to them.

@@ -49,6 +49,7 @@ impl Store {
 
     /// Leaves a delete marker in the place of the latest version, or deletes that where no versions are kept. Gives the
     /// number of the marker, if there is one; `None` if nothing was there to delete.
+    #[expect(clippy::option_option, reason = "nothing was there, or no marker was made: two things")]
     pub(crate) fn add_marker(
         &self,
         transaction: &Transaction<'_>,
@@ -158,6 +159,7 @@ impl Store {
         Ok(())
     }
 
+    #[expect(clippy::unused_self, reason = "reads as what it is about")]
     fn insert_latest(
         &self,
         transaction: &Transaction<'_>,
@@ -176,6 +178,7 @@ impl Store {
         Ok(id)
     }
 
+    #[expect(clippy::unused_self, reason = "reads as what it is about")]
     fn insert_history(
         &self,
         transaction: &Transaction<'_>,

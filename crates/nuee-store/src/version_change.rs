@@ -106,6 +106,21 @@ impl Store {
         Ok((tags, ObjectInfo::new(&target.bucket, row.id, &version).version))
     }
 
+    /// The tags of an object, for a decision that looks at them: for the eyes of a policy alone, since nothing was
+    /// permitted yet. `None` if there is no such object.
+    #[must_use]
+    pub fn tags_to_decide(&self, bucket: &Bucket, key: &ObjectKey, version: Option<&str>) -> Option<TagSet> {
+        let read = self.0.metadata.read_consistent(|snapshot| {
+            let row = match version {
+                Some(version) => Some(self.version_row(snapshot, (bucket, key), version)?),
+                None => snapshot.latest_version(bucket.number, key)?,
+            };
+            let version = row.map(|row| self.open_version(bucket, &row)).transpose()?;
+            version.map(|version| self.open_tags(bucket, &version.tags)).transpose()
+        });
+        read.ok().flatten()
+    }
+
     /// Replaces the tags of an object; none removes them. Gives the id of its version.
     pub async fn set_object_tags(
         &self,

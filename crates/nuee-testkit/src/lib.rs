@@ -20,6 +20,7 @@
 //! changed at will, and [`Wire`], which sends any bytes; [`Client`] joins the two.
 
 mod client;
+pub mod form;
 mod program;
 pub mod signer;
 mod wire;

@@ -184,7 +184,15 @@ impl Signer {
         format!("{}/{}/{}/{}", self.day, self.region, self.service, self.end)
     }
 
-    fn sign(&self, text: &str) -> String {
+    /// What a credential says of who signs.
+    #[must_use]
+    pub fn credential(&self) -> String {
+        format!("{}/{}", self.access_key, self.scope())
+    }
+
+    /// The signature of a text.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> String {
         let first = format!("AWS4{}", self.secret).into_bytes();
         let scope = [&self.day, &self.region, &self.service, &self.end];
         let key = scope.iter().fold(first, |key, part| code(&key, part));
@@ -228,7 +236,7 @@ impl Signer {
         let payload = draft.value("x-amz-content-sha256");
         let names = self.names(&draft);
         let signature = self.signature(&draft, &names, &payload);
-        let credential = format!("{}/{}", self.access_key, self.scope());
+        let credential = self.credential();
         let algorithm = &self.algorithm;
         let value =
             format!("{algorithm} Credential={credential}, SignedHeaders={names}, Signature={signature}");
@@ -241,7 +249,7 @@ impl Signer {
         let names = self.names(&draft);
         let draft = draft
             .query("X-Amz-Algorithm", &self.algorithm)
-            .query("X-Amz-Credential", &format!("{}/{}", self.access_key, self.scope()))
+            .query("X-Amz-Credential", &self.credential())
             .query("X-Amz-Date", &self.date)
             .query("X-Amz-Expires", &self.expires)
             .query("X-Amz-SignedHeaders", &names);

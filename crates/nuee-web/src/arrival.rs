@@ -20,6 +20,8 @@ pub struct Arrival {
     pub zone: Zone,
     /// The other end of the connection.
     pub peer: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub secure: bool,
 }
 
 /// The name of a request, shown as 16 upper-case hexadecimal digits. It is not a secret.

@@ -174,8 +174,12 @@ impl<H: Handler> Service<Request<Incoming>> for ConnectionService<H> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
-        let arrival =
-            Arrival { request_id: shared.request_ids.next_id(), zone: shared.zone, peer: self.peer };
+        let arrival = Arrival {
+            request_id: shared.request_ids.next_id(),
+            zone: shared.zone,
+            peer: self.peer,
+            secure: false,
+        };
         let metrics = Arc::clone(&shared.metrics);
         let observation = Observation::begin(
             arrival,

@@ -93,7 +93,7 @@ impl Observation {
     }
 
     fn log(&self, duration_ms: f64) {
-        let Arrival { request_id, zone, peer } = self.arrival;
+        let Arrival { request_id, zone, peer, .. } = self.arrival;
         let status = self.status.map_or(0, |status| status.as_u16());
         // Neither path nor query: keys of objects do not belong in logs.
         if status >= 500 && status != NOT_OFFERED {

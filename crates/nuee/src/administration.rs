@@ -10,7 +10,7 @@ mod execute;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use nuee_base::{AccessKeyId, Role, Secret, Slug, Timestamp};
+use nuee_base::{AccessKeyId, BucketName, Role, Secret, Slug, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use execute::Administration;
@@ -77,6 +77,14 @@ pub enum Request {
     },
     /// Tell the state of the journal.
     Checkpoint,
+    /// Carry out a bucket's lifecycle rules.
+    RunLifecycle {
+        /// The bucket.
+        #[serde(with = "crate::text")]
+        bucket: BucketName,
+        /// Whether what would go is only counted.
+        dry_run: bool,
+    },
     /// Make a new version of keys.
     RotateKeys {
         /// The project whose key it is; none for every project.
@@ -137,6 +145,8 @@ pub enum Reply {
         /// To be kept elsewhere.
         checkpoint: String,
     },
+    /// What lifecycle rules let go, or would.
+    LifecycleRun(LifecycleRun),
     /// Keys were rotated.
     KeysRotated {
         /// Projects whose key has a new version.
@@ -274,6 +284,41 @@ pub struct Finding {
     pub what: String,
     /// What is wrong with it.
     pub detail: String,
+}
+
+/// What the lifecycle rules of a bucket let go, or would. Rules are told by their places, as S3 shows them to members:
+/// their names and filters are the tenant's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LifecycleRun {
+    /// The bucket.
+    pub bucket: String,
+    /// Whether it was only counted.
+    pub dry_run: bool,
+    /// What each rule let go, in their order.
+    pub rules: Vec<LifecycleCount>,
+    /// Versions, delete markers and uploads that were looked at.
+    pub seen: u64,
+    /// Versions that a rule would let go, and a lock keeps.
+    pub locked: u64,
+    /// Things that are damaged, and stay.
+    pub damaged: u64,
+}
+
+/// What a lifecycle rule let go, or would.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct LifecycleCount {
+    /// The rule's place in the configuration, from 1 on.
+    pub rule: usize,
+    /// Objects deleted; in a bucket that keeps versions they became older versions.
+    pub objects: u64,
+    /// Older versions removed for good.
+    pub versions: u64,
+    /// Delete markers removed.
+    pub markers: u64,
+    /// Uploads aborted.
+    pub uploads: u64,
+    /// Bytes of objects and versions that are gone for good.
+    pub bytes: u64,
 }
 
 /// How far a long request has come.

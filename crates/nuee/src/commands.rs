@@ -1,6 +1,7 @@
 //! The command line.
 
 mod administer;
+mod bucket;
 mod config;
 mod key;
 mod start;
@@ -88,6 +89,9 @@ enum Command {
     /// Make and list the projects of an organisation
     #[command(subcommand)]
     Project(administer::ProjectCommand),
+    /// Carry out what buckets are set to
+    #[command(subcommand)]
+    Bucket(bucket::BucketCommand),
     /// Keep copies of the keys, bring them back, make new versions
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -113,6 +117,7 @@ pub fn run() -> ExitCode {
         Command::ServiceAccount(command) => administer::service_account(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
         Command::Project(command) => administer::project(command, &common),
+        Command::Bucket(command) => bucket::run(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Verify(verify) => administer::verify(&verify, &common),
         Command::Journal(command) => administer::journal(&command, &common),

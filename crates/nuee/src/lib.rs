@@ -23,8 +23,8 @@ mod text;
 mod welcome;
 
 pub use administration::{
-    Administration, Finding, Organisation, Progress, Project, Reply, Request, ServiceAccount, Status,
-    Verified,
+    Administration, Finding, LifecycleCount, LifecycleRun, Organisation, Progress, Project, Reply, Request,
+    ServiceAccount, Status, Verified,
 };
 pub use commands::run;
 pub use first_start::FirstStart;

@@ -50,6 +50,7 @@ pub struct Server {
     shutdown: CancellationToken,
     stop_reclaiming: watch::Sender<bool>,
     reclaimer: JoinHandle<()>,
+    lifecycle: JoinHandle<()>,
     socket: JoinHandle<()>,
     listeners: [JoinHandle<Drained>; 2],
 }
@@ -82,11 +83,13 @@ impl Server {
         let administration = Administration::new(platform.clone(), Some(serving));
         let (stop_reclaiming, stopped) = watch::channel(false);
         let store = platform.store().clone();
+        let (expiring, decider, stop) = (store.clone(), platform.decider().clone(), stopped.clone());
         Ok(Self {
             addresses,
             owner_key,
             stop_reclaiming,
             reclaimer: tokio::spawn(async move { store.reclaim_until(stopped).await }),
+            lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
             listeners: [
                 serve(s3, s3_surface, &environment, &shutdown),
@@ -134,6 +137,7 @@ impl Server {
         self.socket.await?;
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
+        self.lifecycle.await?;
         self.platform.close().await?;
         Ok(cut)
     }

@@ -24,6 +24,7 @@ pub(crate) struct Vocabulary {
     role: EntityTypeName,
     anonymous: EntityTypeName,
     operator: EntityTypeName,
+    lifecycle: EntityTypeName,
     service_account: EntityTypeName,
     action: EntityTypeName,
 }
@@ -38,6 +39,7 @@ impl Vocabulary {
             role: "Nuee::Role".parse()?,
             anonymous: "Nuee::Anonymous".parse()?,
             operator: "Nuee::Operator".parse()?,
+            lifecycle: "Nuee::Lifecycle".parse()?,
             service_account: "Nuee::ServiceAccount".parse()?,
             action: "Nuee::Action".parse()?,
         })
@@ -51,6 +53,7 @@ impl Vocabulary {
         match principal {
             Principal::Anonymous => uid(&self.anonymous, "anonymous"),
             Principal::Operator => uid(&self.operator, "operator"),
+            Principal::Lifecycle => uid(&self.lifecycle, "lifecycle"),
             Principal::ServiceAccount { id, .. } => uid(&self.service_account, id.to_string()),
         }
     }

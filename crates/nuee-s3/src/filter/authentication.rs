@@ -44,6 +44,7 @@ pub(crate) struct Authorization<'r> {
 /// Whose signature it is, and for where.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'r> {
+    pub(crate) access_key: &'r str,
     pub(crate) date: &'r str,
     pub(crate) region: &'r str,
 }
@@ -203,7 +204,7 @@ impl<'r> Authorization<'r> {
 
 impl<'r> Scope<'r> {
     /// Reads `access key/date/region/s3/aws4_request`.
-    fn parse(credential: &'r str) -> Result<Self, String> {
+    pub(crate) fn parse(credential: &'r str) -> Result<Self, String> {
         let mut parts = credential.split('/');
         let parts = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
         let (Some(access_key), Some(date), Some(region), Some(service), Some(end), None) = parts else {
@@ -221,12 +222,12 @@ impl<'r> Scope<'r> {
         if end != "aws4_request" {
             return Err("The credential must end with aws4_request.".into());
         }
-        Ok(Self { date, region })
+        Ok(Self { access_key, date, region })
     }
 }
 
 /// `date` is `YYYYMMDDTHHMMSSZ`, on the day of the scope. Whether it is near the present is checked by `s3s`.
-fn check_date(date: &str, scope_date: &str) -> Result<(), String> {
+pub(crate) fn check_date(date: &str, scope_date: &str) -> Result<(), String> {
     let digits = |range| {
         date.as_bytes().get::<std::ops::Range<usize>>(range).is_some_and(|d| d.iter().all(u8::is_ascii_digit))
     };

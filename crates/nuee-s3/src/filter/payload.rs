@@ -16,9 +16,14 @@ pub(crate) const MAX_CONTENT_BYTES: u64 = 5 << 30;
 pub(crate) fn max_document_bytes(operation: Operation) -> u64 {
     match operation {
         Operation::DeleteObjects | Operation::CompleteMultipartUpload => 8 << 20,
+        // A thousand rules.
+        Operation::PutBucketLifecycleConfiguration => 256 << 10,
         _ => 64 << 10,
     }
 }
+
+/// What a form may have beside its file, in bytes.
+const MAX_FORM_BYTES: u64 = 1 << 20;
 
 /// The SHA-256 of nothing.
 const SHA256_OF_NOTHING: [u8; 32] = [
@@ -65,6 +70,16 @@ enum Declared {
 }
 
 impl Payload {
+    /// How a form arrives: its length is told, and there is room for its fields beside its file.
+    pub(super) fn of_form(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let length = content_length(headers)?;
+        match length {
+            None => Err(Refusal::missing_length("You must provide the Content-Length HTTP header.")),
+            Some(length) if length > MAX_CONTENT_BYTES + MAX_FORM_BYTES => Err(too_large()),
+            Some(_) => Ok(Self::Unsigned { length }),
+        }
+    }
+
     /// How the body of this request arrives, if that is in order. `hoisted` is what a presigned query says in the place
     /// of `x-amz-content-sha256`.
     pub(super) fn of(

@@ -33,17 +33,22 @@ kinds! {
     query_parameters = "AuthorizationQueryParametersError", BAD_REQUEST;
     bad_digest = "BadDigest", BAD_REQUEST;
     entity_too_large = "EntityTooLarge", BAD_REQUEST;
+    incorrect_number_of_files = "IncorrectNumberOfFilesInPostRequest", BAD_REQUEST;
     incomplete_body = "IncompleteBody", BAD_REQUEST;
     invalid_argument = "InvalidArgument", BAD_REQUEST;
     invalid_digest = "InvalidDigest", BAD_REQUEST;
+    invalid_policy = "InvalidPolicyDocument", BAD_REQUEST;
     invalid_request = "InvalidRequest", BAD_REQUEST;
     invalid_token = "InvalidToken", BAD_REQUEST;
     invalid_uri = "InvalidURI", BAD_REQUEST;
+    malformed_form = "MalformedPOSTRequest", BAD_REQUEST;
     malformed_xml = "MalformedXML", BAD_REQUEST;
+    pre_data_too_long = "MaxPostPreDataLengthExceeded", BAD_REQUEST;
     message_too_long = "MaxMessageLengthExceeded", BAD_REQUEST;
     missing_length = "MissingContentLength", LENGTH_REQUIRED;
     request_timeout = "RequestTimeout", BAD_REQUEST;
     sha256_mismatch = "XAmzContentSHA256Mismatch", BAD_REQUEST;
+    signature_does_not_match = "SignatureDoesNotMatch", FORBIDDEN;
     slow_down = "SlowDown", SERVICE_UNAVAILABLE;
     not_implemented = "NotImplemented", NOT_IMPLEMENTED;
 }

@@ -9,6 +9,7 @@ use nuee_access::Action;
 use nuee_base::Context;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::asking;
 use crate::handlers::{
     Handlers,
     answer::{bad_request, from_store},
@@ -78,7 +79,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetBucketAclInput>,
     ) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketAcl)?;
         let (owner, grants) = self.private(&context);
         Ok(S3Response::new(dto::GetBucketAclOutput { grants: Some(grants), owner: Some(owner) }))
@@ -88,7 +89,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutBucketAclInput>,
     ) -> S3Result<S3Response<dto::PutBucketAclOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketAcl)?;
         let canned = request.input.acl.as_ref().map(dto::BucketCannedACL::as_str);
         check(canned, request.input.access_control_policy.as_ref(), &self.owner(&context))?;
@@ -99,7 +100,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectAclInput>,
     ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let (target, permit) =
@@ -114,7 +115,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutObjectAclInput>,
     ) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let (target, permit) =
@@ -129,7 +130,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetBucketOwnershipControlsInput>,
     ) -> S3Result<S3Response<dto::GetBucketOwnershipControlsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::GetOwnershipControls;
         let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, action)?;
         let ownership_controls = Some(owner_enforced());
@@ -140,7 +141,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutBucketOwnershipControlsInput>,
     ) -> S3Result<S3Response<dto::PutBucketOwnershipControlsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::PutOwnershipControls;
         let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, action)?;
         if request.input.ownership_controls != owner_enforced() {

@@ -4,6 +4,7 @@ use nuee_access::Action;
 use nuee_store::{ObjectInfo, ObjectPart};
 use s3s::{S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::asking;
 use crate::handlers::{
     Handlers,
     answer::{from_store, invalid_argument},
@@ -19,7 +20,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectAttributesInput>,
     ) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let actions = (Action::GetObjectAttributes, Action::GetObjectVersionAttributes);

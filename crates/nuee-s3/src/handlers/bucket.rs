@@ -5,6 +5,7 @@ use nuee_base::{BucketName, Context, Principal};
 use nuee_store::Encryption;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::asking;
 use crate::{
     handlers::Handlers,
     handlers::answer::{bad_request, from_denial, from_store, invalid, invalid_argument, not_implemented},
@@ -45,7 +46,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::ListBucketsInput>,
     ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let resource = project(&context)?;
         let permit = self.decider.decide(&context, Action::ListBuckets, resource).map_err(from_denial)?;
         let input = request.input;
@@ -93,7 +94,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::CreateBucketInput>,
     ) -> S3Result<S3Response<dto::CreateBucketOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let resource = project(&context)?;
         let permit = self.decider.decide(&context, Action::CreateBucket, resource).map_err(from_denial)?;
         let input = request.input;
@@ -122,7 +123,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::HeadBucketInput>,
     ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let _permitted = self.bucket(&context, &request.input.bucket, Action::ListObjects)?;
         let region = Some(crate::REGION.to_owned());
         Ok(S3Response::new(dto::HeadBucketOutput { bucket_region: region, ..Default::default() }))
@@ -132,7 +133,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetBucketLocationInput>,
     ) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let _permitted = self.bucket(&context, &request.input.bucket, Action::GetBucket)?;
         let location = dto::BucketLocationConstraint::from(crate::REGION.to_owned());
         Ok(S3Response::new(dto::GetBucketLocationOutput { location_constraint: Some(location) }))
@@ -142,7 +143,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetBucketEncryptionInput>,
     ) -> S3Result<S3Response<dto::GetBucketEncryptionOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketEncryption)?;
         let default = dto::ServerSideEncryptionByDefault {
             kms_master_key_id: None,
@@ -162,7 +163,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutBucketEncryptionInput>,
     ) -> S3Result<S3Response<dto::PutBucketEncryptionOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketEncryption)?;
         let [rule] = &request.input.server_side_encryption_configuration.rules[..] else {
             return Err(S3Error::with_message(S3ErrorCode::MalformedXML, "exactly one rule is expected"));
@@ -185,7 +186,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::DeleteBucketEncryptionInput>,
     ) -> S3Result<S3Response<dto::DeleteBucketEncryptionOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketEncryption)?;
         let changed = self.store.set_bucket_encryption(&context, &permit, &bucket, Encryption::default());
         changed.await.map_err(from_store)?;
@@ -196,7 +197,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::DeleteBucketInput>,
     ) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::DeleteBucket)?;
         self.store.delete_bucket(&context, &permit, &bucket).await.map_err(from_store)?;
         Ok(S3Response::with_status(dto::DeleteBucketOutput {}, http::StatusCode::NO_CONTENT))

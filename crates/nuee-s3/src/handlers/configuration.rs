@@ -6,6 +6,7 @@
 use nuee_access::Action;
 use s3s::{S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::asking;
 use crate::handlers::{Handlers, answer::absent};
 
 /// What is answered once it is known that the bucket exists and may be looked at.
@@ -17,7 +18,7 @@ macro_rules! never_configured {
                     &self,
                     request: S3Request<dto::$input>,
                 ) -> S3Result<S3Response<dto::$output>> {
-                    let context = self.context(&request)?;
+                    let context = asking!(self, request);
                     // Nothing is read from the bucket: whether it may be looked at is all that matters.
                     let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::$action)?;
                     let answer: S3Result<dto::$output> = $answer;
@@ -31,24 +32,14 @@ macro_rules! never_configured {
 never_configured! {
     get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput, GetAccelerate) -> GetBucketAccelerateConfigurationOutput:
         Ok(dto::GetBucketAccelerateConfigurationOutput::default());
-    get_bucket_cors(GetBucketCorsInput, GetBucketCors) -> GetBucketCorsOutput:
-        Err(absent("NoSuchCORSConfiguration", "CORS configuration"));
-    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput, GetLifecycle) -> GetBucketLifecycleConfigurationOutput:
-        Err(absent("NoSuchLifecycleConfiguration", "lifecycle configuration"));
     get_bucket_logging(GetBucketLoggingInput, GetBucketLogging) -> GetBucketLoggingOutput:
         Ok(dto::GetBucketLoggingOutput::default());
     get_bucket_notification_configuration(GetBucketNotificationConfigurationInput, GetBucketNotification) -> GetBucketNotificationConfigurationOutput:
         Ok(dto::GetBucketNotificationConfigurationOutput::default());
-    get_bucket_policy(GetBucketPolicyInput, GetBucketPolicy) -> GetBucketPolicyOutput:
-        Err(absent("NoSuchBucketPolicy", "policy"));
-    get_bucket_policy_status(GetBucketPolicyStatusInput, GetBucketPolicyStatus) -> GetBucketPolicyStatusOutput:
-        Err(absent("NoSuchBucketPolicy", "policy"));
     get_bucket_replication(GetBucketReplicationInput, GetReplication) -> GetBucketReplicationOutput:
         Err(absent("ReplicationConfigurationNotFoundError", "replication configuration"));
     get_bucket_request_payment(GetBucketRequestPaymentInput, GetRequestPayment) -> GetBucketRequestPaymentOutput:
         Ok(dto::GetBucketRequestPaymentOutput { payer: Some(dto::Payer::from_static(dto::Payer::BUCKET_OWNER)) });
     get_bucket_website(GetBucketWebsiteInput, GetBucketWebsite) -> GetBucketWebsiteOutput:
         Err(absent("NoSuchWebsiteConfiguration", "website configuration"));
-    get_public_access_block(GetPublicAccessBlockInput, GetPublicAccessBlock) -> GetPublicAccessBlockOutput:
-        Err(absent("NoSuchPublicAccessBlockConfiguration", "public access block"));
 }

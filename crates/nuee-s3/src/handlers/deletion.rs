@@ -1,10 +1,10 @@
 //! Deleting objects and versions, one or many.
 
 use nuee_access::Action;
-use nuee_base::Context;
 use nuee_store::{Conditions, Deleted, Deletion, Tags};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::{Asking, asking};
 use crate::handlers::{
     Handlers,
     answer::{from_store, not_implemented},
@@ -18,7 +18,7 @@ impl Handlers {
     /// A deletion that may be made.
     fn deletion(
         &self,
-        context: &Context,
+        context: &Asking<'_>,
         (bucket, object, version): (&str, &str, Option<&str>),
         bypass: Option<bool>,
         conditions: Conditions,
@@ -33,12 +33,12 @@ impl Handlers {
         &self,
         request: S3Request<dto::DeleteObjectInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let conditions = condition::of_request(&request.headers)?;
         let deletion = self.deletion(&context, named, input.bypass_governance_retention, conditions)?;
-        let (bucket, _) = self.bucket(&context, &input.bucket, deletion.permit.action())?;
+        let bucket = self.find_bucket(&input.bucket)?;
         let done = self.store.delete_objects(&context, &bucket, vec![deletion]).await.map_err(from_store)?;
         let deleted =
             done.into_iter().next().unwrap_or_else(|| Ok(Deleted::default())).map_err(from_store)?;
@@ -54,7 +54,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::DeleteObjectsInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let dto::Delete { objects, quiet } = input.delete;
         if objects.is_empty() || objects.len() > MAX_DELETIONS {

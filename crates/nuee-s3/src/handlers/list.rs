@@ -4,10 +4,10 @@ use std::{fmt::Write, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use nuee_access::{Action, Permit};
-use nuee_base::Context;
 use nuee_store::{Bucket, ListQuery, ListedObject, MAX_PAGE};
 use s3s::{S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::{Asking, asking};
 use crate::handlers::{
     Handlers,
     answer::{from_store, invalid_argument, not_implemented},
@@ -77,7 +77,7 @@ pub(super) fn common_prefixes(prefixes: Vec<String>, encoding: Encoding) -> Opti
 }
 
 impl Handlers {
-    fn start_list(&self, context: &Context, bucket: &str) -> S3Result<(Arc<Bucket>, Permit)> {
+    fn start_list(&self, context: &Asking<'_>, bucket: &str) -> S3Result<(Arc<Bucket>, Permit)> {
         self.bucket(context, bucket, Action::ListObjects)
     }
 
@@ -85,7 +85,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::ListObjectsV2Input>,
     ) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.start_list(&context, &request.input.bucket)?;
         let input = request.input;
         let encoding = Encoding::new(input.encoding_type.as_ref())?;
@@ -125,7 +125,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::ListObjectsInput>,
     ) -> S3Result<S3Response<dto::ListObjectsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.start_list(&context, &request.input.bucket)?;
         let input = request.input;
         let encoding = Encoding::new(input.encoding_type.as_ref())?;
@@ -158,7 +158,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::ListUploads)?;
         let input = request.input;
         if input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()) {

@@ -2,12 +2,13 @@
 
 use http::HeaderMap;
 use nuee_access::{Action, Permit};
-use nuee_base::{Context, Timestamp};
+use nuee_base::Timestamp;
 use nuee_store::{
     DefaultRetention, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod, VersionTarget,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::{Asking, asking};
 use crate::handlers::{
     Handlers,
     answer::{absent, from_store, invalid, invalid_argument},
@@ -27,7 +28,8 @@ fn mode(text: &str) -> Option<RetentionMode> {
     }
 }
 
-fn instant(date: &dto::Timestamp) -> Timestamp {
+/// An instant that a document tells.
+pub(crate) fn instant(date: &dto::Timestamp) -> Timestamp {
     let date = time::OffsetDateTime::from(date.clone());
     Timestamp::from_micros(i64::try_from(date.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX))
 }
@@ -81,7 +83,12 @@ impl From<&Lock> for Shown {
 
 impl Handlers {
     /// Leave to write a new version with this lock, beside that to write one.
-    pub(crate) fn permit_lock(&self, context: &Context, target: (&str, &str), lock: &Lock) -> S3Result<()> {
+    pub(crate) fn permit_lock(
+        &self,
+        context: &Asking<'_>,
+        target: (&str, &str),
+        lock: &Lock,
+    ) -> S3Result<()> {
         if lock.retention.is_some() {
             let _permitted = self.object(context, target, Action::PutObjectRetention)?;
         }
@@ -94,7 +101,7 @@ impl Handlers {
     /// Leave to pass over the GOVERNANCE mode, if that is asked for.
     pub(crate) fn bypass(
         &self,
-        context: &Context,
+        context: &Asking<'_>,
         target: (&str, &str),
         asked: Option<bool>,
     ) -> S3Result<Option<Permit>> {
@@ -108,7 +115,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectLockConfigurationInput>,
     ) -> S3Result<S3Response<dto::GetObjectLockConfigurationOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::GetObjectLockConfiguration;
         let (bucket, _permit) = self.bucket(&context, &request.input.bucket, action)?;
         let none = || absent("ObjectLockConfigurationNotFoundError", "object lock configuration");
@@ -133,7 +140,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutObjectLockConfigurationInput>,
     ) -> S3Result<S3Response<dto::PutObjectLockConfigurationOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::PutObjectLockConfiguration;
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, action)?;
         let asked = request.input.object_lock_configuration;
@@ -159,7 +166,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let lock = self.lock(&context, named, Action::GetObjectRetention)?;
@@ -175,7 +182,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::PutObjectRetentionOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let named = (&*input.bucket, &*input.key);
         let (bucket, _, permit) = self.object(&context, named, Action::PutObjectRetention)?;
@@ -200,7 +207,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let lock = self.lock(&context, named, Action::GetObjectLegalHold)?;
@@ -217,7 +224,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::PutObjectLegalHoldOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let actions = (Action::PutObjectLegalHold, Action::PutObjectLegalHold);
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
@@ -233,7 +240,12 @@ impl Handlers {
     }
 
     /// The lock of a version, in a bucket that has locks.
-    fn lock(&self, context: &Context, named: (&str, &str, Option<&str>), action: Action) -> S3Result<Lock> {
+    fn lock(
+        &self,
+        context: &Asking<'_>,
+        named: (&str, &str, Option<&str>),
+        action: Action,
+    ) -> S3Result<Lock> {
         let (target, permit) = self.version(context, named, (action, action))?;
         let info = self.store.object_info(&permit, &target).map_err(from_store)?;
         if target.bucket.object_lock.is_none() {

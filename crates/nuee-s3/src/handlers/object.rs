@@ -7,19 +7,20 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use nuee_access::Action;
-use nuee_base::{Context, Timestamp};
+use nuee_base::Timestamp;
 use nuee_store::{
     Body, ChecksumAlgorithm, Conditions, Content, Described, Details, ETag, Encryption, Object, ObjectInfo,
     VersionTarget,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::{Asking, asking};
 use crate::{
     Upload,
     handlers::answer::{from_store, invalid, not_implemented},
     handlers::bucket::{encryption_by_name, encryption_name},
     handlers::checksum::{self, set_object_checksum},
-    handlers::{Handlers, condition, lock, tagging},
+    handlers::{Handlers, condition, lifecycle, lock, tagging},
 };
 
 /// How often a copy is begun again because its source was replaced meanwhile.
@@ -132,15 +133,17 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let named = (&*request.input.bucket, &*request.input.key);
         let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
         let described = self.described(&context, named, &request.headers)?;
         let body = body(&request, ChecksumAlgorithm::Crc64Nvme)?;
         let conditions = condition::of_request(&request.headers)?;
+        let tags = lifecycle::of_new(&bucket, &described);
         let put = self.store.put_object(&context, &permit, (&bucket, key), (body, described), conditions);
         let info = put.await.map_err(from_store)?;
         let mut output = dto::PutObjectOutput {
+            expiration: lifecycle::of_written(&bucket, &request.input.key, (&info, tags)),
             e_tag: Some(etag(&info)),
             server_side_encryption: Some(encryption(info.etag)),
             ..Default::default()
@@ -153,7 +156,7 @@ impl Handlers {
     /// What a write says of the object beside its content, once it may say so.
     pub(crate) fn described(
         &self,
-        context: &Context,
+        context: &Asking<'_>,
         named: (&str, &str),
         headers: &HeaderMap,
     ) -> S3Result<Described> {
@@ -167,7 +170,7 @@ impl Handlers {
     }
 
     /// The object that a read is about, once it is permitted to.
-    fn read_target(&self, context: &Context, named: (&str, &str, Option<&str>)) -> S3Result<Object> {
+    fn read_target(&self, context: &Asking<'_>, named: (&str, &str, Option<&str>)) -> S3Result<Object> {
         let (target, permit) = self.version(context, named, (Action::GetObject, Action::GetObjectVersion))?;
         let VersionTarget { bucket, key, version } = &target;
         let found = match version {
@@ -181,7 +184,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectInput>,
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
@@ -195,6 +198,7 @@ impl Handlers {
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
             tag_count: i32::try_from(object.tags).ok().filter(|count| *count > 0),
+            expiration: self.expiration(&object, (&input.key, input.version_id.as_deref()))?,
             ..Shown::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
@@ -207,7 +211,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::HeadObjectInput>,
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
@@ -218,6 +222,7 @@ impl Handlers {
         let mut output = dto::HeadObjectOutput {
             content_length: size(wanted.end - wanted.start),
             content_range: part.as_ref().map(|part| content_range(part, info.size)),
+            expiration: self.expiration(&object, (&input.key, input.version_id.as_deref()))?,
             ..Shown::new(&object).into()
         };
         if input.checksum_mode.is_some() && part.is_none() {
@@ -235,7 +240,7 @@ impl Handlers {
     /// The object that a copy reads, once it is permitted to and its conditions hold.
     pub(crate) fn copy_source(
         &self,
-        context: &Context,
+        context: &Asking<'_>,
         source: &dto::CopySource,
         conditions: &Conditions,
     ) -> S3Result<Object> {
@@ -259,7 +264,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::CopyObjectInput>,
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let named = (&*request.input.bucket, &*request.input.key);
         let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
         let described = self.described(&context, named, &request.headers)?;
@@ -267,20 +272,9 @@ impl Handlers {
         let of_source = condition::of_source(&request.headers)?;
         let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
-        let replace = match input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str) {
-            None | Some(dto::MetadataDirective::COPY) => false,
-            Some(dto::MetadataDirective::REPLACE) => true,
-            Some(other) => {
-                return Err(invalid(format!("{other:?} is not a metadata directive: COPY and REPLACE are")));
-            }
-        };
-        let replace_tags = match input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str) {
-            None | Some(dto::TaggingDirective::COPY) => false,
-            Some(dto::TaggingDirective::REPLACE) => true,
-            Some(other) => {
-                return Err(invalid(format!("{other:?} is not a tagging directive: COPY and REPLACE are")));
-            }
-        };
+        let replace = is_replaced(input.metadata_directive.as_ref().map(|told| told.as_str()), "metadata")?;
+        let replace_tags =
+            is_replaced(input.tagging_directive.as_ref().map(|told| told.as_str()), "tagging")?;
         let checksum =
             input.checksum_algorithm.as_ref().map(|name| checksum::by_name(name.as_str())).transpose()?;
         let itself = matches!(&input.copy_source, dto::CopySource::Bucket { bucket, key, .. }
@@ -325,6 +319,15 @@ impl Handlers {
             version_id: info.version,
             ..Default::default()
         }))
+    }
+}
+
+/// Whether a copy has something of its own, by the word of a directive.
+fn is_replaced(directive: Option<&str>, of: &str) -> S3Result<bool> {
+    match directive {
+        None | Some(dto::MetadataDirective::COPY) => Ok(false),
+        Some(dto::MetadataDirective::REPLACE) => Ok(true),
+        Some(other) => Err(invalid(format!("{other:?} is not a {of} directive: COPY and REPLACE are"))),
     }
 }
 

@@ -5,6 +5,7 @@ use nuee_access::Action;
 use nuee_store::{Setting, SettingName, TagSet};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::asking;
 use crate::handlers::{
     Handlers,
     answer::{absent, from_store, invalid_argument},
@@ -22,6 +23,11 @@ pub(crate) fn from_query(text: &str) -> S3Result<TagSet> {
     let pairs =
         form_urlencoded::parse(text.as_bytes()).map(|(key, value)| (key.into_owned(), value.into_owned()));
     TagSet::new(pairs.collect(), TagSet::MAX_OF_OBJECT).map_err(from_store)
+}
+
+/// Tags of an object.
+pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> S3Result<TagSet> {
+    TagSet::new(pairs, TagSet::MAX_OF_OBJECT).map_err(from_store)
 }
 
 fn from_document(tagging: dto::Tagging, limit: usize) -> S3Result<TagSet> {
@@ -43,7 +49,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let actions = (Action::GetObjectTagging, Action::GetObjectVersionTagging);
@@ -56,7 +62,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let actions = (Action::PutObjectTagging, Action::PutObjectVersionTagging);
@@ -71,7 +77,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectTaggingOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let actions = (Action::DeleteObjectTagging, Action::DeleteObjectVersionTagging);
@@ -86,7 +92,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetBucketTaggingInput>,
     ) -> S3Result<S3Response<dto::GetBucketTaggingOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketTagging)?;
         let tags = bucket.settings.tags.as_ref().ok_or_else(|| absent("NoSuchTagSet", "tags"))?;
         Ok(S3Response::new(dto::GetBucketTaggingOutput { tag_set: to_document(tags) }))
@@ -96,7 +102,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutBucketTaggingInput>,
     ) -> S3Result<S3Response<dto::PutBucketTaggingOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::PutBucketTagging;
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, action)?;
         let tags = from_document(request.input.tagging, TagSet::MAX_OF_BUCKET)?;
@@ -109,7 +115,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::DeleteBucketTaggingInput>,
     ) -> S3Result<S3Response<dto::DeleteBucketTaggingOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let action = Action::PutBucketTagging;
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, action)?;
         let deleted = self.store.delete_setting(&context, (&permit, action), &bucket, SettingName::Tags);

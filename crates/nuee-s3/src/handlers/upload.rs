@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use nuee_access::{Action, Permit};
-use nuee_base::Context;
 use nuee_store::{ChecksumAlgorithm, CompletedPart, Completion, UploadOptions, UploadTarget};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::{Asking, asking};
 use crate::handlers::{
     Handlers,
     answer::{from_store, invalid, invalid_argument},
@@ -46,7 +46,7 @@ impl Handlers {
     /// The upload that a request names, and the permit to do `action` with it.
     fn upload(
         &self,
-        context: &Context,
+        context: &Asking<'_>,
         (bucket, object, upload): (&str, &str, &str),
         action: Action,
     ) -> S3Result<(UploadTarget, Permit)> {
@@ -59,7 +59,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let named = (&*request.input.bucket, &*request.input.key);
         let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
         let described = self.described(&context, named, &request.headers)?;
@@ -97,7 +97,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::UploadPartInput>,
     ) -> S3Result<S3Response<dto::UploadPartOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, &*input.upload_id);
         let (target, permit) = self.upload(&context, named, Action::PutObject)?;
@@ -126,7 +126,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::UploadPartCopyInput>,
     ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, &*input.upload_id);
         let (target, permit) = self.upload(&context, named, Action::PutObject)?;
@@ -157,7 +157,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::ListPartsInput>,
     ) -> S3Result<S3Response<dto::ListPartsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let named = (&*input.bucket, &*input.key, &*input.upload_id);
         let (target, permit) = self.upload(&context, named, Action::ListParts)?;
@@ -204,7 +204,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let named = (&*input.bucket, &*input.key, &*input.upload_id);
         let (target, permit) = self.upload(&context, named, Action::PutObject)?;
@@ -259,7 +259,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let input = request.input;
         let named = (&*input.bucket, &*input.key, &*input.upload_id);
         let (target, permit) = self.upload(&context, named, Action::AbortUpload)?;

@@ -4,6 +4,7 @@ use nuee_access::Action;
 use nuee_store::{ListQuery, ListedVersion, Versioning, VersionsQuery};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::handlers::asking::asking;
 use crate::handlers::{
     Handlers,
     answer::{from_store, invalid_argument, not_implemented},
@@ -17,7 +18,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::GetBucketVersioningInput>,
     ) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketVersioning)?;
         let status = match bucket.versioning {
             Versioning::Unversioned => None,
@@ -34,7 +35,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::PutBucketVersioningInput>,
     ) -> S3Result<S3Response<dto::PutBucketVersioningOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketVersioning)?;
         let asked = request.input.versioning_configuration;
         if asked.mfa_delete.is_some_and(|mfa| mfa.as_str() != dto::MFADelete::DISABLED) {
@@ -57,7 +58,7 @@ impl Handlers {
         &self,
         request: S3Request<dto::ListObjectVersionsInput>,
     ) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
-        let context = self.context(&request)?;
+        let context = asking!(self, request);
         let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::ListVersions)?;
         let input = request.input;
         let encoding = Encoding::new(input.encoding_type.as_ref())?;

@@ -10,6 +10,48 @@ use crate::{Operation, Refusal};
 /// The deepest that elements stand in each other.
 const MAX_DEPTH: usize = 16;
 
+/// The names of lifecycle rules. The handler says why nothing is moved.
+const LIFECYCLE: &[&str] = &[
+    "LifecycleConfiguration",
+    "Rule",
+    "ID",
+    "Status",
+    "Filter",
+    "And",
+    "Prefix",
+    "Tag",
+    "Key",
+    "Value",
+    "ObjectSizeGreaterThan",
+    "ObjectSizeLessThan",
+    "Expiration",
+    "Days",
+    "Date",
+    "ExpiredObjectDeleteMarker",
+    "NoncurrentVersionExpiration",
+    "NoncurrentDays",
+    "NewerNoncurrentVersions",
+    "AbortIncompleteMultipartUpload",
+    "DaysAfterInitiation",
+    "Transition",
+    "NoncurrentVersionTransition",
+    "StorageClass",
+];
+
+/// The names of access control lists.
+const ACCESS_CONTROL_LIST: &[&str] = &[
+    "AccessControlPolicy",
+    "Owner",
+    "AccessControlList",
+    "Grant",
+    "Grantee",
+    "ID",
+    "DisplayName",
+    "EmailAddress",
+    "URI",
+    "Permission",
+];
+
 /// The names that are offered, first that of the document itself. `None`: the document is not XML.
 fn offered(operation: Operation) -> Option<&'static [&'static str]> {
     use Operation as O;
@@ -52,19 +94,26 @@ fn offered(operation: Operation) -> Option<&'static [&'static str]> {
         O::PutBucketTagging | O::PutObjectTagging => &["Tagging", "TagSet", "Tag", "Key", "Value"],
         O::PutObjectRetention => &["Retention", "Mode", "RetainUntilDate"],
         O::PutObjectLegalHold => &["LegalHold", "Status"],
-        O::PutBucketAcl | O::PutObjectAcl => &[
-            "AccessControlPolicy",
-            "Owner",
-            "AccessControlList",
-            "Grant",
-            "Grantee",
+        O::PutBucketAcl | O::PutObjectAcl => ACCESS_CONTROL_LIST,
+        O::PutBucketCors => &[
+            "CORSConfiguration",
+            "CORSRule",
             "ID",
-            "DisplayName",
-            "EmailAddress",
-            "URI",
-            "Permission",
+            "AllowedOrigin",
+            "AllowedMethod",
+            "AllowedHeader",
+            "ExposeHeader",
+            "MaxAgeSeconds",
+        ],
+        O::PutPublicAccessBlock => &[
+            "PublicAccessBlockConfiguration",
+            "BlockPublicAcls",
+            "IgnorePublicAcls",
+            "BlockPublicPolicy",
+            "RestrictPublicBuckets",
         ],
         O::PutBucketOwnershipControls => &["OwnershipControls", "Rule", "ObjectOwnership"],
+        O::PutBucketLifecycleConfiguration => LIFECYCLE,
         _ => return None,
     })
 }

@@ -585,15 +585,16 @@ async fn operations_that_are_not_offered() {
 #[tokio::test]
 async fn requests_that_make_no_sense_or_ask_for_more() {
     let sign = |draft: Draft| owner().header(draft);
-    let form = Draft::new(Method::POST, "/bucket").header("content-type", "Multipart/Form-Data; boundary=x");
+    let form = Draft::with_body(Method::POST, "/bucket", "a")
+        .header("content-type", "Multipart/Form-Data; boundary=x");
     let get = |name: &str, value: &str| sign(get().query(name, value));
     all_are_refused(vec![
         ("a form", "NotImplemented", form.clone()),
-        ("a form beside a signature", "NotImplemented", sign(form)),
+        ("a form beside a signature", "InvalidArgument", sign(form)),
         ("a preflight", "NotImplemented", Draft::new(Method::OPTIONS, "/bucket/key")),
         ("sts", "NotImplemented", Draft::new(Method::POST, "/").query("Action", "AssumeRoleWithWebIdentity")),
         ("a part", "NotImplemented", get("partNumber", "1")),
-        ("policy", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("policy", ""))),
+        ("replication", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("replication", ""))),
         ("website", "NotImplemented", sign(Draft::new(Method::PUT, "/bucket").query("website", ""))),
         (
             "two things at once",

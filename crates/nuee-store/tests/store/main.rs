@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails")]
 
+mod clock;
 mod copies;
 mod damage;
+mod lifecycle;
 mod listing;
 mod objects;
 mod platform;
@@ -11,3 +13,4 @@ mod reclaiming;
 mod rotating;
 mod tampering;
 mod uploads;
+mod versions;

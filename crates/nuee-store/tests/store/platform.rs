@@ -31,6 +31,8 @@ pub(crate) struct Platform {
     pub(crate) next_door: Arc<Bucket>,
     /// A bucket of the second organisation.
     pub(crate) abroad: Arc<Bucket>,
+    keys: Arc<KeyRing>,
+    options: Options,
 }
 
 /// `length` bytes that no compression shortens, told apart by `seed`.
@@ -72,10 +74,16 @@ pub(crate) fn stalled(content: Bytes, announced: u64) -> Body {
 
 impl Platform {
     pub(crate) async fn new() -> Self {
+        Self::with(Environment::system(), |_| {}).await
+    }
+
+    /// A platform with another clock, whose store works as `adapt` says.
+    pub(crate) async fn with(environment: Environment, adapt: impl FnOnce(&mut Options)) -> Self {
         let directory = TempDir::new().unwrap();
-        let environment = Environment::system();
-        let custody = DirectoryCustody::create(&directory.path().join("keys"), environment.clone()).unwrap();
-        let keys = Arc::new(KeyRing::new(Arc::new(custody), environment.clone(), KeyRing::LIFETIME));
+        // Keys have a clock of their own: a test that sets the other is not about them.
+        let own = Environment::system();
+        let custody = DirectoryCustody::create(&directory.path().join("keys"), own.clone()).unwrap();
+        let keys = Arc::new(KeyRing::new(Arc::new(custody), own, KeyRing::LIFETIME));
         std::fs::create_dir(directory.path().join("data")).unwrap();
         let metadata =
             Metadata::open(&directory.path().join("data/metadata.db"), nuee_metadata::Options::default());
@@ -83,9 +91,11 @@ impl Platform {
         let site = DirectorySite::open(&directory.path().join("data/site"), small_segments()).unwrap();
         let tenancy = Tenancy::new(metadata.clone(), Arc::clone(&keys), environment.clone());
         let decider = Decider::shipped();
-        let options =
+        let mut options =
             Options { reclaim_delay: Duration::ZERO, minimum_part_bytes: 100_000, ..Options::default() };
-        let store = Store::new(metadata.clone(), site.clone(), keys, environment.clone(), options);
+        adapt(&mut options);
+        let store =
+            Store::new(metadata.clone(), site.clone(), Arc::clone(&keys), environment.clone(), options);
         let operator = Context::new(environment.clone(), Principal::Operator);
         let mut buckets = Vec::new();
         for (organisation, projects) in [("first", &["one", "two"][..]), ("second", &["one"])] {
@@ -101,7 +111,27 @@ impl Platform {
             }
         }
         let [home, next_door, abroad] = buckets.try_into().unwrap();
-        Self { directory, store, site, metadata, tenancy, decider, environment, home, next_door, abroad }
+        Self {
+            directory,
+            store,
+            site,
+            metadata,
+            tenancy,
+            decider,
+            environment,
+            home,
+            next_door,
+            abroad,
+            keys,
+            options,
+        }
+    }
+
+    /// Begins anew with the store, as another process would.
+    pub(crate) fn restart(&mut self) {
+        let (metadata, site) = (self.metadata.clone(), self.site.clone());
+        let (keys, environment) = (Arc::clone(&self.keys), self.environment.clone());
+        self.store = Store::new(metadata, site, keys, environment, self.options);
     }
 
     /// The owner of a bucket's project.

@@ -18,7 +18,8 @@ pub(crate) use bench::{Asker, Bench};
 /// The columns are those who ask. In that project, the roles owner, maintainer, developer, reader and auditor. Owners of
 /// the other project of the organisation (`e`) and of another organisation (`h`). Whoever has a revoked key (`r`), an
 /// unknown one (`u`), the owner's with a wrong secret (`w`) or none (`n`). The owner, an hour behind (`b`) or ahead
-/// (`f`), by a presigned request that has expired (`x`) or is valid (`p`).
+/// (`f`), by a presigned request that has expired (`x`) or is valid (`p`). A form is signed in its fields, and is valid for
+/// a minute from then on.
 ///
 /// The marks: `y` gets the row's answer. `o` gets it too, for things of its own: it sees and changes nothing of the
 /// project's. The others are refused: `-` with `AccessDenied`, `k` with `InvalidAccessKeyId`, `s` with
@@ -41,8 +42,10 @@ PutBucketEncryption                yes     y y - - -  - -  k k s -  t t  - y  20
 DeleteBucketEncryption             yes     y y - - -  - -  k k s -  t t  - y  204
 GetBucketAcl                       no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketAccelerateConfiguration   no      y y y y y  - -  k k s -  t t  - y  200
-GetBucketCors                      no      y y y y y  - -  k k s -  t t  - y  404 NoSuchCORSConfiguration
-GetBucketLifecycleConfiguration    no      y y y y y  - -  k k s -  t t  - y  404 NoSuchLifecycleConfiguration
+GetBucketCors                      no      y y y y y  - -  k k s -  t t  - y  200
+GetBucketLifecycleConfiguration    no      y y y y y  - -  k k s -  t t  - y  200
+PutBucketLifecycleConfiguration    yes     y y - - -  - -  k k s -  t t  - y  200
+DeleteBucketLifecycle              yes     y y - - -  - -  k k s -  t t  - y  204
 GetBucketLogging                   no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketNotificationConfiguration no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketOwnershipControls         no      y y y y y  - -  k k s -  t t  - y  200
@@ -54,7 +57,7 @@ GetBucketTagging                   no      y y y y y  - -  k k s -  t t  - y  20
 GetBucketVersioning                no      y y y y y  - -  k k s -  t t  - y  200
 GetBucketWebsite                   no      y y y y y  - -  k k s -  t t  - y  404 NoSuchWebsiteConfiguration
 GetObjectLockConfiguration         no      y y y y y  - -  k k s -  t t  - y  404 ObjectLockConfigurationNotFoundError
-GetPublicAccessBlock               no      y y y y y  - -  k k s -  t t  - y  404 NoSuchPublicAccessBlockConfiguration
+GetPublicAccessBlock               no      y y y y y  - -  k k s -  t t  - y  200
 ListObjectVersions                 no      y y y y y  - -  k k s -  t t  - y  200
 PutBucketVersioning                yes     y y - - -  - -  k k s -  t t  - y  200
 PutObjectLockConfiguration         yes     y y - - -  - -  k k s -  t t  - y  200
@@ -63,6 +66,16 @@ PutBucketTagging                   yes     y y - - -  - -  k k s -  t t  - y  20
 DeleteBucketTagging                yes     y y - - -  - -  k k s -  t t  - y  204
 PutBucketAcl                       no      y y - - -  - -  k k s -  t t  - y  200
 PutBucketAcl:public                no      y y - - -  - -  k k s -  t t  - y  400 AccessControlListNotSupported
+PutBucketCors                      yes     y y - - -  - -  k k s -  t t  - y  200
+DeleteBucketCors                   yes     y y - - -  - -  k k s -  t t  - y  204
+GetBucketPolicy:set                no      y y y y y  - -  k k s -  t t  - y  200
+GetBucketPolicyStatus:set          no      y y y y y  - -  k k s -  t t  - y  200
+PutBucketPolicy                    yes     y y - - -  - -  k k s -  t t  - y  204
+PutBucketPolicy:public             no      y y - - -  - -  k k s -  t t  - y  403 AccessDenied
+PutBucketPolicy:malformed          no      y y - - -  - -  k k s -  t t  - y  400 MalformedPolicy
+DeleteBucketPolicy                 yes     y y - - -  - -  k k s -  t t  - y  204
+PutPublicAccessBlock               yes     y y - - -  - -  k k s -  t t  - y  200
+DeletePublicAccessBlock            yes     y y - - -  - -  k k s -  t t  - y  204
 PutBucketOwnershipControls         no      y y - - -  - -  k k s -  t t  - y  200
 GetObject                          no      y y y y -  - -  k k s -  t t  - y  200
 GetObject:absent                   no      y y y y -  - -  k k s -  t t  - y  404 NoSuchKey
@@ -89,6 +102,7 @@ PutObject:held                     yes     y y - - -  - -  k k s -  t t  - y  20
 PutObject:tagged                   yes     y y y - -  - -  k k s -  t t  - y  200
 PutObject                          yes     y y y - -  - -  k k s -  t t  - y  200
 PutObject:replace                  yes     y y y - -  - -  k k s -  t t  - y  200
+PostObject                         yes     y y y - -  - -  k k s -  - y  - y  204
 CopyObject                         yes     y y y - -  - -  k k s -  t t  - y  200
 CopyObject:out                     no      - - - - -  - -  k k s -  t t  - -  403
 DeleteObject                       yes     y y y - -  - -  k k s -  t t  - y  204

@@ -40,8 +40,29 @@ const LEAVES: &[(&str, [&str; 5])] = &[
             "",
         ],
     ),
+    ("PutBucketCors", ["s3:PutBucketCORS", "bucket/schools-#", "", "cors @", ""]),
+    ("DeleteBucketCors", ["s3:PutBucketCORS", "bucket/schools-#", "", "cors removed", ""]),
+    ("PutBucketPolicy", ["s3:PutBucketPolicy", "bucket/schools-#", "", "policy @", ""]),
+    ("DeleteBucketPolicy", ["s3:DeleteBucketPolicy", "bucket/vault-#", "", "policy removed", ""]),
+    (
+        "PutPublicAccessBlock",
+        ["s3:PutBucketPublicAccessBlock", "bucket/schools-#", "", "public-access @", ""],
+    ),
+    (
+        "DeletePublicAccessBlock",
+        ["s3:PutBucketPublicAccessBlock", "bucket/schools-#", "", "public-access @", ""],
+    ),
+    ("PostObject", ["s3:PutObject", "bucket/schools-#", "written", "", ""]),
     ("PutBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags @", ""]),
     ("DeleteBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags removed", ""]),
+    (
+        "PutBucketLifecycleConfiguration",
+        ["s3:PutLifecycleConfiguration", "bucket/schools-#", "", "lifecycle @", ""],
+    ),
+    (
+        "DeleteBucketLifecycle",
+        ["s3:PutLifecycleConfiguration", "bucket/schools-#", "", "lifecycle removed", ""],
+    ),
     ("PutObjectTagging", ["s3:PutObjectTagging", "bucket/schools-#", "kept", "tags @", "version @"]),
     (
         "PutObjectTagging:version",

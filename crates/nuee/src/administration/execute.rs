@@ -2,14 +2,14 @@
 
 use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{Context, Slug};
+use nuee_base::{BucketName, Context, Slug};
 use nuee_journal::Checkpoint;
-use nuee_store::VerifyReport;
+use nuee_store::{LifecycleReport, VerifyReport};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Finding, Organisation, Place, Progress, Project, Reply, Request, ServiceAccount, Serving, Status,
-    Verified,
+    Finding, LifecycleCount, LifecycleRun, Organisation, Place, Progress, Project, Reply, Request,
+    ServiceAccount, Serving, Status, Verified,
 };
 use crate::Platform;
 
@@ -80,6 +80,7 @@ impl Administration {
                 let checkpoint = spawn_blocking(move || tenancy.checkpoint(&permit, origin)).await??;
                 Ok(Reply::Checkpoint { checkpoint: checkpoint.to_string() })
             }
+            Request::RunLifecycle { bucket, dry_run } => self.run_lifecycle(bucket, dry_run, progress).await,
             Request::RotateKeys { place } => self.rotate(place).await,
         }
     }
@@ -173,6 +174,32 @@ impl Administration {
             damaged,
             findings: rows.chain(report.findings.into_iter().map(finding)).collect(),
         }))
+    }
+
+    async fn run_lifecycle(
+        &self,
+        bucket: BucketName,
+        dry_run: bool,
+        progress: impl Fn(Progress) + Send + Sync,
+    ) -> Result<Reply> {
+        let (context, permit) = self.permit(Action::RunLifecycle, Resource::Platform)?;
+        let tell = |report: &LifecycleReport| {
+            let bytes = report.rules.iter().map(|count| count.bytes).sum();
+            progress(Progress { objects: report.seen, bytes, damaged: report.damaged });
+        };
+        let asking = (&context, &permit, self.platform.decider());
+        let report = self.platform.store().run_lifecycle(asking, &bucket, dry_run, tell).await?;
+        let report = report.with_context(|| {
+            format!("the bucket {bucket} has no lifecycle rules: a member of its project sets them by S3")
+        })?;
+        let LifecycleReport { rules, seen, locked, damaged } = report;
+        let count = |(place, count): (usize, nuee_store::LifecycleCount)| {
+            let nuee_store::LifecycleCount { objects, versions, markers, uploads, bytes } = count;
+            LifecycleCount { rule: place + 1, objects, versions, markers, uploads, bytes }
+        };
+        let rules = rules.into_iter().enumerate().map(count).collect();
+        let bucket = bucket.to_string();
+        Ok(Reply::LifecycleRun(LifecycleRun { bucket, dry_run, rules, seen, locked, damaged }))
     }
 
     async fn rotate(&self, place: Option<Place>) -> Result<Reply> {

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use nuee_base::{Environment, Role, Slug};
 
-use super::{Common, print, runtime};
+use super::{Common, bucket, print, runtime};
 use crate::{
     Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
     administration::{Place, ServiceAccount, Status, Verified},
@@ -297,6 +297,7 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         )?,
         Reply::Verified(verified) => show_verified(verified)?,
         Reply::Checkpoint { checkpoint } => checkpoint.clone(),
+        Reply::LifecycleRun(run) => bucket::show_lifecycle(run)?,
         Reply::KeysRotated { projects, data_keys, damaged } => {
             let mut text = format!(
                 "New keys: {}. Wrapped anew: {}. No blob was touched.\n",
@@ -380,13 +381,13 @@ fn table<'a>(titles: [&'a str; 3], rows: impl Iterator<Item = [&'a str; 3]>) -> 
 }
 
 /// So many of these.
-fn count(number: u64, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
 
 /// A size for people, in binary units.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let unit = (bytes.max(1).ilog2() / 10).min(5);
     if unit == 0 {

@@ -32,6 +32,9 @@ fn ask_everything(home: &Home) {
     assert_eq!(listed["accounts"][1]["access_key_ids"], json!([]));
     assert!(listed["accounts"][1]["revoked_at"].is_string());
 
+    let said = home.refusal(&["bucket", "lifecycle", "nowhere", "--dry-run"]);
+    assert!(said.contains("the bucket nowhere does not exist"), "{said}");
+
     assert_eq!(home.json(&["key", "rotate", "--all"])["projects"], 2);
     assert_eq!(home.json(&["verify"])["damaged"], 0);
     let said = home.refusal(&["project", "list", "--organisation", "absent"]);

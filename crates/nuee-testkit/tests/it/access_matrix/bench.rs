@@ -6,6 +6,7 @@ use nuee_base::{Principal, Role};
 use nuee_metadata::{LeafRow, Metadata, Options};
 use nuee_testkit::{
     Account, Answer, Client, Place, TestServer,
+    form::{Form, instant},
     signer::{Draft, Signer},
 };
 use tokio::runtime::Runtime;
@@ -15,7 +16,7 @@ const UNKNOWN_KEY: &str = "NUEEAAAAAAAAAAAAAAAA";
 
 /// How a request is signed.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum Signing {
     /// In its header, by a clock that is so many seconds off.
     Header(i64),
     /// In its query, for one minute, so many seconds from now.
@@ -31,38 +32,53 @@ pub(crate) struct Asker {
     pub(crate) principal: Principal,
     key: String,
     secret: String,
-    form: Form,
+    form: Signing,
 }
 
 impl Asker {
     fn account(name: &'static str, account: &Account) -> Self {
         let (key, secret) = (account.access_key_id.as_str().to_owned(), account.secret.expose().to_owned());
-        Self { name, principal: account.principal.clone(), key, secret, form: Form::Header(0) }
+        Self { name, principal: account.principal.clone(), key, secret, form: Signing::Header(0) }
     }
 
     fn stranger(name: &'static str, key: &str, secret: &str) -> Self {
         let (key, secret) = (key.to_owned(), secret.to_owned());
-        Self { name, principal: Principal::Anonymous, key, secret, form: Form::Header(0) }
+        Self { name, principal: Principal::Anonymous, key, secret, form: Signing::Header(0) }
     }
 
-    fn signing(self, name: &'static str, form: Form) -> Self {
+    fn signing(self, name: &'static str, form: Signing) -> Self {
         Self { name, form, ..self }
+    }
+
+    /// A form, which is valid for a minute.
+    fn fill(&self, path: &str, signer: &Signer) -> Draft {
+        let form = Form::new(path, "written", "content");
+        match self.form {
+            Signing::Unsigned => form.unsigned(),
+            Signing::Header(seconds) | Signing::Query(seconds) => {
+                let form = Form { expiration: instant(seconds + 60), ..form };
+                form.signed(&signer.at(seconds))
+            }
+        }
     }
 
     /// Signs now: what is valid for a minute is so whenever a test comes to it.
     pub(crate) fn sign(&self, draft: Draft) -> Draft {
         let signer = Signer::new(&self.key, &self.secret);
+        if draft.headers.iter().any(|(_, value)| value.starts_with("multipart/")) {
+            return self.fill(&draft.path, &signer);
+        }
         match self.form {
-            Form::Header(seconds) => signer.at(seconds).header(draft),
-            Form::Query(seconds) => signer.at(seconds).presign(draft),
-            Form::Unsigned => draft,
+            Signing::Header(seconds) => signer.at(seconds).header(draft),
+            Signing::Query(seconds) => signer.at(seconds).presign(draft),
+            Signing::Unsigned => draft,
         }
     }
 }
 
 /// What a request is about: things of the project `schools`, which is asked for, and of `exams`, its neighbour.
 ///
-/// `/schools-N` has tags, and holds the object `kept` with tags and the upload `parts` with one part; `/vault-N` keeps
+/// `/schools-N` has tags and lifecycle rules, and holds the object `kept` with tags and the upload `parts` with one part; `/vault-N` keeps
 /// versions, and holds `kept`, and `held` which is retained; `/empty-N` holds nothing; `/exams-N` is the neighbour's, with
 /// an upload of its own.
 #[derive(Debug, Clone, Default)]
@@ -115,11 +131,11 @@ impl Bench {
             self.revoked(&create(Role::Owner, Some("revoked"))),
             Asker::stranger("unknown key", UNKNOWN_KEY, &owner.secret),
             Asker::stranger("wrong secret", &owner.key, "another secret"),
-            Asker::stranger("anonymous", "", "").signing("anonymous", Form::Unsigned),
-            owner.clone().signing("clock behind", Form::Header(-3_600)),
-            owner.clone().signing("clock ahead", Form::Header(3_600)),
-            owner.clone().signing("presigned, expired", Form::Query(-120)),
-            owner.signing("presigned", Form::Query(0)),
+            Asker::stranger("anonymous", "", "").signing("anonymous", Signing::Unsigned),
+            owner.clone().signing("clock behind", Signing::Header(-3_600)),
+            owner.clone().signing("clock ahead", Signing::Header(3_600)),
+            owner.clone().signing("presigned, expired", Signing::Query(-120)),
+            owner.signing("presigned", Signing::Query(0)),
         ]
     }
 
@@ -171,6 +187,10 @@ impl Bench {
         answered(&mut owner, kept.header("x-amz-tagging", "direction=culture"));
         let tags = Draft::put(&bucket, super::requests::tags("culture")).query("tagging", "");
         answered(&mut owner, tags);
+        let cors = Draft::put(&bucket, super::requests::cors("GET")).query("cors", "");
+        answered(&mut owner, cors);
+        let rules = Draft::put(&bucket, super::requests::lifecycle(1)).query("lifecycle", "");
+        answered(&mut owner, rules);
         let vault = format!("/vault-{round}");
         answered(&mut owner, Draft::put(&vault, "").header("x-amz-bucket-object-lock-enabled", "true"));
         let kept = Draft::put(&format!("{vault}/kept"), "kept").header("x-amz-tagging", "direction=culture");
@@ -185,6 +205,8 @@ impl Bench {
         let part = Draft::put(&format!("{bucket}/parts"), "a part").query("partNumber", "1");
         let part = answered(&mut owner, part.query("uploadId", &upload));
         let part_etag = part.header("etag").unwrap().to_owned();
+        let policy = super::requests::policy(&vault, "Deny", "s3:DeleteBucket");
+        assert_eq!(owner.send(Draft::put(&vault, policy).query("policy", "")).unwrap().status, 204);
         self.things = Things { round, upload, part_etag, exams_upload, version, held_version };
     }
 
@@ -230,7 +252,17 @@ fn all_in(client: &mut Client, bucket: &str) -> Vec<String> {
         seen.push(get(&format!("{bucket}/{key}"), "uploadId", &id).text());
     }
     seen.extend(
-        ["encryption", "versioning", "object-lock", "tagging"].map(|name| told(client, bucket, name, "")),
+        [
+            "encryption",
+            "versioning",
+            "object-lock",
+            "tagging",
+            "cors",
+            "policy",
+            "publicAccessBlock",
+            "lifecycle",
+        ]
+        .map(|name| told(client, bucket, name, "")),
     );
     for (key, version) in listed.elements("Key").iter().zip(listed.elements("VersionId")) {
         let path = format!("{bucket}/{key}");

@@ -5,7 +5,8 @@ use nuee_testkit::signer::Draft;
 
 use super::bench::Things;
 
-/// What a bucket can be configured with, by the operation that reads it: never set here, and read as S3 has it then.
+/// What a bucket can be configured with, by the operation that reads it: most of it never set here, and read as S3 has it
+/// then.
 const CONFIGURATIONS: [(&str, &str); 16] = [
     ("GetBucketAccelerateConfiguration", "accelerate"),
     ("GetBucketAcl", "acl"),
@@ -39,6 +40,26 @@ const LOCK: &str = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectL
 const OWNERSHIP: &str = "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
                          </OwnershipControls>";
 
+const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
+                     </PublicAccessBlockConfiguration>";
+
+/// The document that lets scripts of one site use a method.
+pub(super) fn cors(method: &str) -> String {
+    let rule =
+        format!("<AllowedOrigin>https://site.example</AllowedOrigin><AllowedMethod>{method}</AllowedMethod>");
+    format!("<CORSConfiguration><CORSRule>{rule}</CORSRule></CORSConfiguration>")
+}
+
+/// A policy of one statement about everybody.
+pub(super) fn policy(bucket: &str, effect: &str, action: &str) -> String {
+    let resource = format!("arn:aws:s3:::{}", bucket.trim_start_matches('/'));
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": effect, "Principal": "*", "Action": action, "Resource": resource }],
+    })
+    .to_string()
+}
+
 /// The document of one tag.
 pub(super) fn tags(value: &str) -> String {
     format!("<Tagging><TagSet><Tag><Key>direction</Key><Value>{value}</Value></Tag></TagSet></Tagging>")
@@ -46,6 +67,14 @@ pub(super) fn tags(value: &str) -> String {
 
 fn retention(until: &str) -> String {
     format!("<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>")
+}
+
+/// The document of one rule.
+pub(super) fn lifecycle(days: u32) -> String {
+    format!(
+        "<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>old/</Prefix></Filter>\
+         <Expiration><Days>{days}</Days></Expiration></Rule></LifecycleConfiguration>"
+    )
 }
 
 /// A write that retains what it writes.
@@ -119,9 +148,21 @@ impl Things {
             "PutObjectLockConfiguration" => put(&vault, LOCK, "object-lock"),
             "PutObjectLockConfiguration:none" => put(&bucket, LOCK, "object-lock"),
             "PutBucketTagging" => put(&bucket, &tags("autre"), "tagging"),
+            "PutBucketLifecycleConfiguration" => put(&bucket, &lifecycle(9), "lifecycle"),
+            "DeleteBucketLifecycle" => Draft::new(Method::DELETE, &bucket).query("lifecycle", ""),
             "DeleteBucketTagging" => Draft::new(Method::DELETE, &bucket).query("tagging", ""),
             "PutBucketAcl" => put(&bucket, "", "acl").header("x-amz-acl", "private"),
             "PutBucketAcl:public" => put(&bucket, &public_list(), "acl"),
+            "PutBucketCors" => put(&bucket, &cors("PUT"), "cors"),
+            "DeleteBucketCors" => Draft::new(Method::DELETE, &bucket).query("cors", ""),
+            "GetBucketPolicy:set" => get(&vault, "policy"),
+            "GetBucketPolicyStatus:set" => get(&vault, "policyStatus"),
+            "PutBucketPolicy" => put(&bucket, &policy(&bucket, "Deny", "s3:DeleteBucket"), "policy"),
+            "PutBucketPolicy:public" => put(&bucket, &policy(&bucket, "Allow", "s3:ListBucket"), "policy"),
+            "PutBucketPolicy:malformed" => put(&bucket, &policy(&bucket, "Deny", "s3:Nothing"), "policy"),
+            "DeleteBucketPolicy" => Draft::new(Method::DELETE, &vault).query("policy", ""),
+            "PutPublicAccessBlock" => put(&bucket, BLOCK, "publicAccessBlock"),
+            "DeletePublicAccessBlock" => Draft::new(Method::DELETE, &bucket).query("publicAccessBlock", ""),
             "PutBucketOwnershipControls" => put(&bucket, OWNERSHIP, "ownershipControls"),
             _ => return None,
         })
@@ -185,6 +226,10 @@ impl Things {
             "GetObjectTagging" => get(&kept, "tagging"),
             "PutObject" => Draft::put(&self.path("schools/written"), "content"),
             "PutObject:replace" => Draft::put(&kept, "content"),
+            // Whoever asks fills the form and signs it.
+            "PostObject" => {
+                Draft::new(Method::POST, &bucket).header("content-type", "multipart/form-data; boundary=x")
+            }
             "CopyObject" => copy("schools/copy"),
             "CopyObject:out" => copy("exams/copy"),
             "DeleteObject" => Draft::new(Method::DELETE, &kept),

@@ -42,9 +42,9 @@ fn headers_that_make_no_sense() {
         raw("a header without a colon", metadata(b"x-amz-meta-colour MARK"), Status(400)),
         raw("a folded header", metadata(b"x-amz-meta-colour:\r\n MARK"), Status(400)),
         case("an unknown header of S3", &with("x-amz-invented", "x"), Code("NotImplemented")),
-        case("a public object", &with("x-amz-acl", "public-read"), Code("NotImplemented")),
+        case("a public object", &with("x-amz-acl", "public-read"), Code("AccessControlListNotSupported")),
         case("If-Match with what does not exist", &with("if-match", "\"x\""), Code("NoSuchKey")),
-        case("If-Match with any", &with("if-match", "*"), Code("NotImplemented")),
+        case("If-Match with any", &with("if-match", "*"), Code("NoSuchKey")),
         raw("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), Status(400)),
         raw(
             "HTTP of the future",

@@ -239,7 +239,6 @@ def what_is_not_offered_answers_not_implemented():
     name = bucket(s3)
     s3.put_object(Bucket=name, Key="a", Body=b"text")
     enabled = {"Status": "Enabled"}
-    lifecycle = {"Rules": [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]}
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
     cors = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
     attempts = [
@@ -250,7 +249,6 @@ def what_is_not_offered_answers_not_implemented():
         lambda: s3.put_object_retention(Bucket=name, Key="a", Retention={"Mode": "GOVERNANCE"}),
         lambda: s3.put_object_legal_hold(Bucket=name, Key="a", LegalHold={"Status": "ON"}),
         lambda: s3.put_bucket_policy(Bucket=name, Policy="{}"),
-        lambda: s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=lifecycle),
         lambda: s3.put_bucket_cors(Bucket=name, CORSConfiguration=cors),
         lambda: s3.put_bucket_tagging(Bucket=name, Tagging=tags),
         lambda: s3.put_object_tagging(Bucket=name, Key="a", Tagging=tags),
@@ -326,3 +324,32 @@ def what_a_new_bucket_does_not_have_is_said_as_s3_says_it():
     for operation in [*absent, "get_bucket_versioning", "get_bucket_acl"]:
         with refused("AccessDenied", 403):
             getattr(client("stranger"), operation)(Bucket=name)
+
+
+def lifecycle_rules_come_back_as_they_were_set():
+    s3 = client()
+    name = bucket(s3)
+    both = {"Prefix": "logs/", "Tags": [{"Key": "kind", "Value": "draft"}], "ObjectSizeGreaterThan": 10}
+    rules = [
+        {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}},
+        {"ID": "both", "Status": "Disabled", "Filter": {"And": both}, "Expiration": {"Days": 2}},
+        {
+            "ID": "versions",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "a/"},
+            "Expiration": {"ExpiredObjectDeleteMarker": True},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 3, "NewerNoncurrentVersions": 2},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 4},
+        },
+    ]
+    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
+    equal(s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"], rules)
+    put = s3.put_object(Bucket=name, Key="b", Body=b"")
+    equal(put["Expiration"].split("rule-id=")[1], '"old"')
+    s3.delete_bucket_lifecycle(Bucket=name)
+    with refused("NoSuchLifecycleConfiguration", 404):
+        s3.get_bucket_lifecycle_configuration(Bucket=name)
+    transition = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}}
+    transition["Transitions"] = [{"Days": 1, "StorageClass": "GLACIER"}]
+    with refused("NotImplemented", 501):
+        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [transition]})
