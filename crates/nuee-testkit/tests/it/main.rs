@@ -24,7 +24,6 @@ mod journal;
 mod kept_data;
 mod lifecycle;
 mod lock_attacks;
-mod model;
 mod memory;
 mod policies;
 mod semantics;

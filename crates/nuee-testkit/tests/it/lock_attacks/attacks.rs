@@ -217,7 +217,12 @@ pub(super) const OF_BUCKET: &[Attack] = &[
         a.tries(bypass(a.delete()));
         a.tries(Attacker::of_bucket(NO_RULE, "object-lock"));
     }),
-    ("let it expire", "501 NotImplemented", |a| a.tries(Attacker::of_bucket(EXPIRES, "lifecycle"))),
+    ("let it expire, and wait", "200, 200, 204", |a| {
+        a.tries(Attacker::of_bucket(EXPIRES, "lifecycle"));
+        a.tries(Draft::put(&a.path, "other"));
+        a.expire();
+        a.tries(Draft::new(Method::DELETE, "/vault").query("lifecycle", ""));
+    }),
 ];
 
 /// By others than who may do most, and from the side of the server.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use http::Method;
+use nuee::{Administration, Reply, Request};
 use nuee_access::Action;
 use nuee_base::{Clock, Environment, Role, SystemClock, SystemRandom, Timestamp};
 use nuee_metadata::{Metadata, Options};
@@ -314,6 +315,19 @@ impl Attacker<'_> {
     pub(super) fn restart(&mut self) {
         self.bench.restart();
         self.client = self.bench.server().client(Place::Schools);
+    }
+
+    /// Days pass, and the rules that the bucket has, if it has any, are carried out.
+    pub(super) fn expire(&mut self) {
+        let days = Duration::from_hours(24 * 3);
+        self.bench.clock.pass(days);
+        self.bench.clock.set_forward(days);
+        let administration = Administration::new(self.bench.server().platform().clone(), None);
+        let request = Request::RunLifecycle { bucket: "vault".parse().unwrap(), dry_run: false };
+        if let Ok(reply) = self.bench.runtime.block_on(administration.execute(request, |_| {})) {
+            let Reply::LifecycleRun(run) = reply else { panic!("{reply:?}") };
+            assert!(run.locked > 0, "what is locked was not met: {run:?}");
+        }
     }
 
     /// The operator gives the project another key.
