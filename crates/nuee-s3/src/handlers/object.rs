@@ -228,8 +228,7 @@ impl Handlers {
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
         }
-        let status = if part.is_some() { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK };
-        let mut response = S3Response::with_status(output, status);
+        let mut response = S3Response::new(output);
         if object.tags > 0 {
             // `s3s` has no field for it here.
             response.headers.insert("x-amz-tagging-count", object.tags.into());
