@@ -25,6 +25,8 @@ mod kept_data;
 mod lifecycle;
 mod lock_attacks;
 mod memory;
+mod model;
 mod policies;
+mod random;
 mod semantics;
 mod slow_clients;

@@ -39,10 +39,6 @@ impl Conditions {
         Self([Some(etag.to_owned()), None, None, None])
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
-    }
-
     /// Adds them to a request; those on the source of a copy begin with more.
     pub(super) fn apply(&self, mut draft: Draft, begin: &str) -> Draft {
         let names = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
@@ -87,7 +83,10 @@ impl Conditions {
 }
 
 fn has(tags: &str, etag: &str) -> bool {
-    tags == "*" || tags.split(", ").any(|tag| tag.trim_matches('"') == etag.trim_matches('"') && !tag.starts_with("W/"))
+    tags == "*"
+        || tags
+            .split(", ")
+            .any(|tag| tag.trim_matches('"') == etag.trim_matches('"') && !tag.starts_with("W/"))
 }
 
 fn value_of(random: &mut Random, place: usize, present: Option<&Content>) -> String {

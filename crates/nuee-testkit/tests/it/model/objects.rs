@@ -48,7 +48,7 @@ impl Run {
         let can_lock = self.buckets[bucket].lock.is_some() || self.random.one_in(10);
         let lock = if can_lock { self.lock() } else { Lock::default() };
         let (etag, tags) = (etag(&bytes), self.tags());
-        Content { bytes: Arc::new(bytes), etag, parts: 0, details, tags, lock, modified: None }
+        Content { bytes: Arc::new(bytes), etag, details, tags, lock, modified: None }
     }
 
     pub(super) fn put(&mut self) -> Outcome {
@@ -65,16 +65,20 @@ impl Run {
     }
 
     /// That an answer is the one to a write that was not refused by its conditions; the version is there then.
-    pub(super) fn written(&mut self, (bucket, key): At, answer: &Answer, content: Content) -> Outcome {
-        let lock = match self.buckets[bucket].lock_of_new(&content.lock) {
-            Ok(lock) => lock,
-            Err(code) => return answered(answer, 400, code),
-        };
+    fn written(&mut self, at: At, answer: &Answer, content: Content) -> Outcome {
+        match self.buckets[at.0].lock_of_new(&content.lock) {
+            Ok(lock) => self.made(at, answer, Content { lock, ..content }),
+            Err(code) => answered(answer, 400, code),
+        }
+    }
+
+    /// That an answer tells of a new version, which is there then.
+    pub(super) fn made(&mut self, (bucket, key): At, answer: &Answer, content: Content) -> Outcome {
         answered(answer, 200, "")?;
         let tag = answer.header("etag").map(str::to_owned).or_else(|| inside(&answer.text(), "ETag"));
-        same("the entity tag", tag.as_deref(), Some(&content.etag))?;
-        let id = self.bind(bucket, answer)?;
-        self.buckets.get_mut(bucket).unwrap().add(key, &id, Some(Content { lock, ..content }));
+        same("the entity tag", tag.as_deref(), Some(&*content.etag))?;
+        let id = self.bind(bucket, answer.header("x-amz-version-id"))?;
+        self.bucket_mut(bucket).add(key, &id, Some(content));
         Ok(())
     }
 
@@ -125,7 +129,7 @@ impl Run {
 
     /// What only the server knows: when a version was written, and until when it is retained by default.
     fn learn(&mut self, (bucket, key): At, id: &str, answer: &Answer) -> Outcome {
-        let content = self.buckets.get_mut(bucket).unwrap().find_mut(key, Some(id));
+        let content = self.bucket_mut(bucket).find_mut(key, Some(id));
         let modified = answer.header("last-modified").map(str::to_owned);
         if content.modified.is_some() {
             same("when it was written", &modified, &content.modified)?;
@@ -154,16 +158,14 @@ impl Run {
         let (from, to) = (self.at(), self.at());
         let to = if self.random.one_in(4) { from } else { to };
         let id = self.any_id(from);
-        let (own, of_details, of_tags) =
-            (self.content(to.0), self.random.one_in(2), self.random.one_in(3));
+        let (own, of_details, of_tags) = (self.content(to.0), self.random.one_in(2), self.random.one_in(3));
         let found = self.buckets[from.0].find(from.1, id.as_deref());
         let found = found.map(|(id, content)| (id.to_owned(), content.clone()));
         let of_source = Conditions::random(&mut self.random, found.as_ref().ok().map(|(_, content)| content));
         let conditions = Conditions::random(&mut self.random, self.buckets[to.0].latest(to.1));
         let source = path(from) + &id.as_ref().map(|id| format!("?versionId={id}")).unwrap_or_default();
         let mut put = describe(Draft::put(&path(to), ""), &own).header("x-amz-copy-source", &source);
-        for (is_own, name) in
-            [(of_details, "x-amz-metadata-directive"), (of_tags, "x-amz-tagging-directive")]
+        for (is_own, name) in [(of_details, "x-amz-metadata-directive"), (of_tags, "x-amz-tagging-directive")]
         {
             put = if is_own { put.header(name, "REPLACE") } else { put };
         }

@@ -8,11 +8,17 @@ use nuee_access::{Action, Resource};
 use nuee_testkit::{Answer, Client, Place, TestServer, signer::Draft};
 use tokio::runtime::Runtime;
 
-use super::state::{Absent, Bucket, Lock, Tag};
+use super::state::{Absent, Bucket, Lock, Tag, Versioning};
 use crate::random::Random;
 
 pub(super) const KEYS: [&str; 6] = ["a", "a/b", "a/c/d", "ab", "b/é", "c"];
-const BUCKETS: [&str; 3] = ["one", "two", "three"];
+/// Keeps no versions.
+pub(super) const PLAIN: &str = "plain";
+/// Keeps versions, or does so no more, or not yet.
+pub(super) const KEPT: &str = "kept";
+/// Has locks.
+pub(super) const LOCKED: &str = "locked";
+const BUCKETS: [&str; 3] = [PLAIN, KEPT, LOCKED];
 /// The least size of a part that is not the last.
 pub(super) const LEAST_PART: usize = 100;
 /// How much of what was asked before is told with a difference.
@@ -50,10 +56,9 @@ impl Run {
         Self { seed, step: 0, runtime, server, client, random, buckets, ids, uploads, log }
     }
 
-    /// So many operations; gives their number.
-    pub(super) fn go(mut self, steps: usize) -> Result<usize, String> {
-        let outcome = self.try_go(steps);
-        outcome.map(|()| steps).map_err(|difference| self.tell(&difference))
+    /// So many operations.
+    pub(super) fn go(mut self, steps: usize) -> Outcome {
+        self.try_go(steps).map_err(|difference| self.tell(&difference))
     }
 
     fn try_go(&mut self, steps: usize) -> Outcome {
@@ -85,11 +90,9 @@ impl Run {
             30 | 31 => self.object_tags(),
             32 => self.retention(),
             33 => self.legal_hold(),
-            34 => self.attributes(),
-            35 => self.set_bucket(),
-            36 => self.bucket_tags(),
-            37 => self.list_objects(),
-            38 => self.list_versions(),
+            34 => self.set_bucket(),
+            35 | 36 => self.list_objects(),
+            37 | 38 => self.list_versions(),
             _ => self.list_uploads(),
         }
     }
@@ -117,15 +120,24 @@ impl Run {
         if report.damaged == 0 { Ok(()) } else { Err(format!("verification finds damage: {report:?}")) }
     }
 
-    /// A difference, with what led to it.
+    /// A difference, with what was asked of the same key, and set on its bucket, before.
     fn tell(&self, difference: &str) -> String {
-        let last = self.log.last().map_or("", |(_, text)| text);
-        let bucket = last.split(['/', '?', ' ']).nth(2).unwrap_or_default();
-        let of_bucket: Vec<_> =
-            self.log.iter().filter(|(_, text)| text.contains(&format!("/{bucket}"))).collect();
-        let told = &of_bucket[of_bucket.len().saturating_sub(TOLD)..];
+        let target = |text: &str| text.split(' ').nth(1).unwrap_or_default().to_owned();
+        let path = |text: &str| target(text).split('?').next().unwrap_or_default().to_owned();
+        let asked = path(self.log.last().map_or("", |(_, text)| text));
+        let bucket = format!("/{}", asked.split('/').nth(1).unwrap_or_default());
+        let concerns = |text: &str| {
+            let of_bucket = path(text) == bucket && !text.starts_with("GET");
+            of_bucket || path(text) == asked || text.contains(&format!("\"{asked}"))
+        };
+        let lines: Vec<_> = self.log.iter().filter(|(_, text)| concerns(text)).collect();
+        let told = &lines[lines.len().saturating_sub(TOLD)..];
         let lines: String = told.iter().map(|(step, text)| format!("{step}: {text}\n")).collect();
         format!("seed {}, step {}: {difference}\n{lines}", self.seed, self.step)
+    }
+
+    pub(super) fn bucket_mut(&mut self, name: &str) -> &mut Bucket {
+        self.buckets.get_mut(name).unwrap()
     }
 
     pub(super) fn at(&mut self) -> At {
@@ -138,7 +150,8 @@ impl Run {
         let small = String::from_utf8(draft.body.iter().copied().take(300).collect()).unwrap_or_default();
         let asked = format!("{} {} {headers:?} {small}", draft.method, draft.target());
         let answer = self.client.send(draft).unwrap();
-        self.log.push((self.step, format!("{asked} -> {} {}", answer.status, answer.code())));
+        let length = answer.header("content-length").unwrap_or_default();
+        self.log.push((self.step, format!("{asked} -> {} {} {length}", answer.status, answer.code())));
         answer
     }
 
@@ -157,17 +170,17 @@ impl Run {
     }
 
     /// What a new version is called: new, where versions are kept.
-    pub(super) fn bind(&mut self, bucket: &str, answer: &Answer) -> Result<String, String> {
-        let told = answer.header("x-amz-version-id");
-        match self.buckets[bucket].shown("") {
-            Some(_) if self.buckets[bucket].versioning == super::state::Versioning::Enabled => {
-                let id = told.ok_or("a version has no id")?.to_owned();
-                if id == "null" || !self.ids.insert(id.clone()) {
-                    return Err(format!("{id} is the id of a new version"));
-                }
-                Ok(id)
+    pub(super) fn bind(&mut self, bucket: &str, told: Option<&str>) -> Result<String, String> {
+        match self.buckets[bucket].versioning {
+            Versioning::Enabled => {
+                let id = told.ok_or("a new version has no id")?.to_owned();
+                let is_new = id != "null" && self.ids.insert(id.clone());
+                if is_new { Ok(id) } else { Err(format!("{id} is the id of a new version")) }
             }
-            shown => same("the id of a new version", told, shown.map(|_| "null")).map(|()| "null".to_owned()),
+            Versioning::Suspended => {
+                same("the id of a new version", told, Some("null")).map(|()| "null".into())
+            }
+            Versioning::Unversioned => same("the id of a new version", told, None).map(|()| "null".into()),
         }
     }
 
@@ -183,7 +196,9 @@ impl Run {
 
     pub(super) fn tags(&mut self) -> Vec<Tag> {
         let count = self.random.below(4);
-        (0..count).map(|number| (format!("k{number}"), self.random.pick(&["", "x", "y z"]).to_owned())).collect()
+        (0..count)
+            .map(|number| (format!("k{number}"), self.random.pick(&["", "x", "y z"]).to_owned()))
+            .collect()
     }
 
     /// Mostly none.

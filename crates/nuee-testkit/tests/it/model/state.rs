@@ -20,8 +20,6 @@ pub(super) struct Content {
     pub(super) bytes: Arc<Vec<u8>>,
     /// With quotes.
     pub(super) etag: String,
-    /// How many parts it was uploaded in; 0 if it was written at once.
-    pub(super) parts: usize,
     /// Content type and user metadata, by the headers that show them.
     pub(super) details: BTreeMap<&'static str, String>,
     pub(super) tags: Vec<Tag>,
@@ -61,7 +59,6 @@ pub(super) struct Bucket {
     pub(super) versioning: Versioning,
     /// Whether its versions can be locked, and the mode that new ones are retained in by themselves.
     pub(super) lock: Option<Option<&'static str>>,
-    pub(super) tags: Option<Vec<Tag>>,
     /// The versions of each key, the newest last.
     pub(super) keys: BTreeMap<&'static str, Vec<Version>>,
     pub(super) uploads: BTreeMap<String, Upload>,
