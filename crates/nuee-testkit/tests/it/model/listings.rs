@@ -81,7 +81,7 @@ impl Run {
         let (bucket, _) = self.at();
         let (prefix, delimiter) = (self.random.pick(&PREFIXES), self.random.pick(&DELIMITERS));
         let after = if self.random.one_in(4) { self.random.pick(&KEYS) } else { "" };
-        Query { bucket, prefix, delimiter, after, limit: self.random.pick(&[1, 2, 3, 1000]) }
+        Query { bucket, prefix, delimiter, after, limit: self.random.pick(&[1, 3, 7, 1000]) }
     }
 
     pub(super) fn list_objects(&mut self) -> Outcome {

@@ -81,14 +81,14 @@ impl Run {
 
     fn operate(&mut self) -> Outcome {
         match self.random.below(40) {
-            0..=7 => self.put(),
-            8..=13 => self.read(),
-            14..=16 => self.copy(),
-            17..=20 => self.delete(),
-            21 => self.delete_many(),
-            22..=29 => self.upload(),
-            30 | 31 => self.object_tags(),
-            32 => self.retention(),
+            0..=6 => self.put(),
+            7..=12 => self.read(),
+            13..=15 => self.copy(),
+            16..=19 => self.delete(),
+            20 => self.delete_many(),
+            21..=28 => self.upload(),
+            29 | 30 => self.object_tags(),
+            31 | 32 => self.retention(),
             33 => self.legal_hold(),
             34 => self.set_bucket(),
             35 | 36 => self.list_objects(),
@@ -120,15 +120,16 @@ impl Run {
         if report.damaged == 0 { Ok(()) } else { Err(format!("verification finds damage: {report:?}")) }
     }
 
-    /// A difference, with what was asked of the same key, and set on its bucket, before.
+    /// A difference, with what was asked of the same key, or changed in the same bucket, before.
     fn tell(&self, difference: &str) -> String {
         let target = |text: &str| text.split(' ').nth(1).unwrap_or_default().to_owned();
         let path = |text: &str| target(text).split('?').next().unwrap_or_default().to_owned();
         let asked = path(self.log.last().map_or("", |(_, text)| text));
         let bucket = format!("/{}", asked.split('/').nth(1).unwrap_or_default());
         let concerns = |text: &str| {
-            let of_bucket = path(text) == bucket && !text.starts_with("GET");
-            of_bucket || path(text) == asked || text.contains(&format!("\"{asked}"))
+            let is_change = path(text) == bucket || asked == bucket && path(text).starts_with(&bucket);
+            let is_source = text.contains(&format!("\"{asked}"));
+            path(text) == asked || is_source || is_change && !text.starts_with("GET")
         };
         let lines: Vec<_> = self.log.iter().filter(|(_, text)| concerns(text)).collect();
         let told = &lines[lines.len().saturating_sub(TOLD)..];
@@ -164,7 +165,7 @@ impl Run {
                 let all: Vec<_> = self.ids.iter().collect();
                 (!all.is_empty()).then(|| self.random.pick(&all).clone())
             }
-            2..=4 if !own.is_empty() => Some(self.random.pick(&own).clone()),
+            2..=5 if !own.is_empty() => Some(self.random.pick(&own).clone()),
             _ => None,
         }
     }
@@ -201,10 +202,10 @@ impl Run {
             .collect()
     }
 
-    /// Mostly none.
+    /// Mostly nothing.
     pub(super) fn lock(&mut self) -> Lock {
-        let retention = self.random.one_in(8).then(|| self.some_retention());
-        Lock { retention, hold: self.random.one_in(12) }
+        let retention = self.random.one_in(3).then(|| self.some_retention());
+        Lock { retention, hold: self.random.one_in(6) }
     }
 
     pub(super) fn some_retention(&mut self) -> (&'static str, String) {

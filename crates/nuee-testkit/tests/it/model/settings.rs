@@ -107,16 +107,22 @@ impl Run {
     }
 
     /// The object or version that a request is about, as the model has it.
-    fn named(&mut self) -> (At, Option<String>, Result<(String, Content), Absent>) {
-        let at = self.at();
+    fn named(&mut self, at: At) -> (At, Option<String>, Result<(String, Content), Absent>) {
         let id = self.any_id(at);
         let found = self.buckets[at.0].find(at.1, id.as_deref());
         let found = found.map(|(id, content)| (id.to_owned(), content.clone()));
         (at, id, found)
     }
 
+    /// Mostly where versions can be locked.
+    fn at_locks(&mut self) -> At {
+        let (bucket, key) = self.at();
+        (if self.random.one_in(6) { bucket } else { LOCKED }, key)
+    }
+
     pub(super) fn object_tags(&mut self) -> Outcome {
-        let (at, id, found) = self.named();
+        let at = self.at();
+        let (at, id, found) = self.named(at);
         let of_tags = |draft: Draft| of_version(draft.query("tagging", ""), id.as_deref());
         let (answer, status, tags) = match self.random.below(3) {
             0 => (self.ask(of_tags(draft(Method::GET, at))), 200, None),
@@ -145,7 +151,8 @@ impl Run {
     }
 
     pub(super) fn retention(&mut self) -> Outcome {
-        let (at, id, found) = self.named();
+        let at = self.at_locks();
+        let (at, id, found) = self.named(at);
         let of_retention = |draft: Draft| of_version(draft.query("retention", ""), id.as_deref());
         if self.random.one_in(3) {
             let answer = self.ask(of_retention(draft(Method::GET, at)));
@@ -196,7 +203,8 @@ impl Run {
     }
 
     pub(super) fn legal_hold(&mut self) -> Outcome {
-        let (at, id, found) = self.named();
+        let at = self.at_locks();
+        let (at, id, found) = self.named(at);
         let of_hold = |draft: Draft| of_version(draft.query("legal-hold", ""), id.as_deref());
         let new = self.random.pick(&[None, Some("ON"), Some("OFF"), Some("OFF")]);
         let has_locks = self.buckets[at.0].lock.is_some();

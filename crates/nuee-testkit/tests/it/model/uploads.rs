@@ -12,6 +12,8 @@ use super::{
     state::{Content, Upload},
 };
 
+/// With fewer uploads under way than these, another is begun.
+const AT_ONCE: usize = 5;
 /// The most parts of an upload here.
 const PARTS: usize = 4;
 
@@ -20,10 +22,12 @@ type Named = (usize, String);
 
 impl Run {
     pub(super) fn upload(&mut self) -> Outcome {
-        let Some((at, id)) = self.any_upload() else { return self.begin() };
+        let under_way: usize = self.buckets.values().map(|bucket| bucket.uploads.len()).sum();
+        // Few at a time, so that most have parts.
+        let Some((at, id)) = self.any_upload().filter(|_| under_way >= AT_ONCE) else { return self.begin() };
         match self.random.below(16) {
-            0..=3 => self.begin(),
-            4..=8 => self.part(at, &id),
+            0 => self.begin(),
+            1..=8 => self.part(at, &id),
             9 => self.part_of_object(at, &id),
             10 | 11 => self.list_parts(at, &id),
             12..=14 => self.complete(at, &id),
