@@ -2,7 +2,7 @@
 //!
 //! A run follows from its seed: requests to buckets without versions, with them, with suspended ones and with locks, on
 //! few keys, so that they meet. In the middle of each run the server is started again, and at its end everything is
-//! listed, and verified. A difference is told with the seed, the step, and what was asked of the same key or bucket
+//! read, and verified. A difference is told with the seed, the step, and what was asked of the same key or bucket
 //! before. `NUEE_MODEL_TEST_MINUTES` makes the runs go on, with other seeds, for so long; `NUEE_MODEL_TEST_SEED` is the
 //! first seed.
 

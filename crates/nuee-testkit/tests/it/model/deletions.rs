@@ -69,10 +69,11 @@ impl Run {
             let (_, key) = self.at();
             let (id, latest) = (self.any_id((bucket, key)), self.buckets[bucket].latest(key));
             let tag = latest.map(|content| content.etag.clone()).filter(|_| self.random.one_in(4));
-            document += &format!("<Object><Key>{key}</Key>");
-            document += &id.as_ref().map(|id| format!("<VersionId>{id}</VersionId>")).unwrap_or_default();
-            document += &tag.as_ref().map(|tag| format!("<ETag>{tag}</ETag>")).unwrap_or_default();
-            document += "</Object>";
+            let version = id.as_ref().map(|id| format!("<VersionId>{id}</VersionId>")).unwrap_or_default();
+            let condition = tag.as_ref().map(|tag| format!("<ETag>{tag}</ETag>")).unwrap_or_default();
+            for piece in ["<Object><Key>", key, "</Key>", &version, &condition, "</Object>"] {
+                document.push_str(piece);
+            }
             asked.push((key, id, tag));
         }
         document += "</Delete>";

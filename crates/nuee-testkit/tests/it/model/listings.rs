@@ -89,7 +89,7 @@ impl Run {
         let expected = query.entries(&self.buckets[query.bucket], objects);
         let first = query.draft().query("list-type", "2");
         let first = if query.after.is_empty() { first } else { first.query("start-after", query.after) };
-        self.pages(first, &expected, query.limit, |answer| {
+        self.pages(&first, &expected, query.limit, |answer| {
             let token = answer.elements("NextContinuationToken").pop()?;
             Some(vec![("continuation-token", token)])
         })
@@ -99,7 +99,7 @@ impl Run {
         let query = Query { after: "", ..self.query() };
         let expected = query.entries(&self.buckets[query.bucket], versions);
         let first = query.draft().query("versions", "");
-        self.pages(first, &expected, query.limit, |answer| {
+        self.pages(&first, &expected, query.limit, |answer| {
             let mut next = vec![("key-marker", answer.elements("NextKeyMarker").pop()?)];
             let version = answer.elements("NextVersionIdMarker").pop();
             next.extend(version.map(|version| ("version-id-marker", version)));
@@ -110,7 +110,7 @@ impl Run {
     /// Asks for one page after the other, as `next` says, and wants each to be full.
     fn pages(
         &mut self,
-        first: Draft,
+        first: &Draft,
         expected: &[Entry],
         limit: usize,
         next: impl Fn(&Answer) -> Option<Vec<(&'static str, String)>>,

@@ -85,17 +85,17 @@ impl Run {
     pub(super) fn read(&mut self) -> Outcome {
         let at = self.at();
         let id = self.any_id(at);
-        self.read_of(at, id)
+        self.read_of(at, id.as_deref())
     }
 
-    pub(super) fn read_of(&mut self, (bucket, key): At, id: Option<String>) -> Outcome {
-        let found = self.buckets[bucket].find(key, id.as_deref());
+    pub(super) fn read_of(&mut self, (bucket, key): At, id: Option<&str>) -> Outcome {
+        let found = self.buckets[bucket].find(key, id);
         let found = found.map(|(id, content)| (id.to_owned(), content.clone()));
         let content = found.as_ref().ok().map(|(_, content)| content);
         let conditions = Conditions::random(&mut self.random, content);
         let method = if self.random.one_in(3) { Method::HEAD } else { Method::GET };
         let range = content.and_then(|content| self.range(content.bytes.len()));
-        let mut get = conditions.apply(of_version(draft(method.clone(), (bucket, key)), id.as_deref()), "");
+        let mut get = conditions.apply(of_version(draft(method.clone(), (bucket, key)), id), "");
         if let Some((text, _)) = &range {
             get = get.header("range", text);
         }

@@ -105,7 +105,7 @@ impl Run {
                 let versions = self.buckets[name].versions(key);
                 let ids: Vec<_> = versions.iter().map(|version| version.id.clone()).collect();
                 for id in ids {
-                    self.read_of((name, key), Some(id))?;
+                    self.read_of((name, key), Some(&id))?;
                 }
             }
         }
@@ -234,6 +234,7 @@ pub(super) fn of_version(draft: Draft, id: Option<&str>) -> Draft {
 }
 
 /// That what came is what was expected.
+#[expect(clippy::needless_pass_by_value, reason = "most of what is compared was made for it")]
 pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Outcome {
     if found == expected { Ok(()) } else { Err(format!("{what}: {found:?}, and not {expected:?}")) }
 }

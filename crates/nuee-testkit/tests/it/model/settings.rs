@@ -6,7 +6,7 @@ use nuee_testkit::{Answer, signer::Draft};
 use super::{
     deletions::with_bypass,
     run::{At, KEPT, LOCKED, Outcome, PLAIN, Run, absent, answered, draft, inside, of_version, path, same},
-    state::{Absent, Bucket, Content, Tag, Versioning},
+    state::{Absent, Bucket, Content, Locks, Tag, Versioning},
 };
 
 fn of_bucket(bucket: &str, document: String, marker: &str) -> Draft {
@@ -19,7 +19,7 @@ impl Run {
         let mut bucket = Bucket::default();
         if name == LOCKED {
             put = put.header("x-amz-bucket-object-lock-enabled", "true");
-            (bucket.versioning, bucket.lock) = (Versioning::Enabled, Some(None));
+            (bucket.versioning, bucket.lock) = (Versioning::Enabled, Some(Locks::default()));
         }
         answered(&self.ask(put), 200, "")?;
         self.buckets.insert(name, bucket);
@@ -74,7 +74,7 @@ impl Run {
         if bucket == PLAIN {
             return answered(&answer, 409, "InvalidBucketState");
         }
-        self.bucket_mut(bucket).lock = Some(default);
+        self.bucket_mut(bucket).lock = Some(Locks { default });
         answered(&answer, 200, "")
     }
 

@@ -54,11 +54,18 @@ pub(super) enum Versioning {
     Suspended,
 }
 
+/// How a bucket locks versions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Locks {
+    /// The mode that new ones are retained in by themselves.
+    pub(super) default: Option<&'static str>,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bucket {
     pub(super) versioning: Versioning,
-    /// Whether its versions can be locked, and the mode that new ones are retained in by themselves.
-    pub(super) lock: Option<Option<&'static str>>,
+    /// That its versions can be locked, if they can.
+    pub(super) lock: Option<Locks>,
     /// The versions of each key, the newest last.
     pub(super) keys: BTreeMap<&'static str, Vec<Version>>,
     pub(super) uploads: BTreeMap<String, Upload>,
@@ -141,8 +148,8 @@ impl Bucket {
         match self.lock {
             None if *asked == Lock::default() => Ok(Lock::default()),
             None => Err("InvalidRequest"),
-            Some(default) => {
-                let by_itself = || default.map(|mode| (mode, String::new()));
+            Some(locks) => {
+                let by_itself = || locks.default.map(|mode| (mode, String::new()));
                 Ok(Lock { retention: asked.retention.clone().or_else(by_itself), hold: asked.hold })
             }
         }

@@ -135,8 +135,7 @@ impl Run {
             same("the parts of a page", told.iter().map(part).collect(), page.to_vec())?;
             let more = index + 1 < pages.len();
             same("whether there is more", answer.elements("IsTruncated"), vec![more.to_string()])?;
-            draft =
-                first.clone().query("part-number-marker", &page.last().map_or("0", |[number, ..]| number));
+            draft = first.clone().query("part-number-marker", page.last().map_or("0", |[number, ..]| number));
         }
         Ok(())
     }
