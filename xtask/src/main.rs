@@ -12,6 +12,7 @@ mod ci;
 mod crash;
 mod deny;
 mod load;
+mod model;
 mod mutate;
 mod powercut;
 mod process;
@@ -57,6 +58,8 @@ enum Command {
     Powercut(powercut::Options),
     /// Kill the server again and again under load and read everything back
     Crash(crash::Options),
+    /// Compare random operations with a model of S3, for as long as one likes
+    Model(model::Options),
     /// Break the code on purpose and want to see a test fail
     Mutate(mutate::Options),
 }
@@ -87,6 +90,7 @@ fn perform(command: &Command) -> anyhow::Result<()> {
         Command::Bench(options) => bench::command(&workspace, options),
         Command::Powercut(options) => powercut::command(&workspace, options),
         Command::Crash(options) => crash::command(&workspace, options),
+        Command::Model(options) => model::command(&workspace, options),
         Command::Mutate(options) => mutate::command(&workspace, options),
     }
 }

@@ -232,7 +232,7 @@ impl Handlers {
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
         }
-        Ok(S3Response::with_status(output, status_of(part.as_ref())))
+        Ok(S3Response::new(output))
     }
 
     pub(crate) async fn head_object(
@@ -257,7 +257,7 @@ impl Handlers {
         if input.checksum_mode.is_some() && part.is_none() {
             set_object_checksum!(output, info);
         }
-        let mut response = S3Response::with_status(output, status_of(part.as_ref()));
+        let mut response = S3Response::new(output);
         if object.tags > 0 {
             // `s3s` has no field for it here.
             response.headers.insert("x-amz-tagging-count", object.tags.into());
@@ -357,10 +357,6 @@ fn is_replaced(directive: Option<&str>, of: &str) -> S3Result<bool> {
         Some(dto::MetadataDirective::REPLACE) => Ok(true),
         Some(other) => Err(invalid(format!("{other:?} is not a {of} directive: COPY and REPLACE are"))),
     }
-}
-
-fn status_of(part: Option<&Range<u64>>) -> http::StatusCode {
-    if part.is_some() { http::StatusCode::PARTIAL_CONTENT } else { http::StatusCode::OK }
 }
 
 fn content_range(part: &Range<u64>, size: u64) -> String {

@@ -50,6 +50,17 @@ fn a_condition_of_a_read_may_name_several_entity_tags() {
 }
 
 #[test]
+fn a_head_of_a_range_is_answered_as_its_get_is() {
+    let (_runtime, _server, mut client) = start();
+    client.put("/bucket/a", "content").unwrap();
+    for method in [Method::GET, Method::HEAD] {
+        let answer = send(&mut client, Draft::new(method, "/bucket/a").header("range", "bytes=-3"));
+        let told = ["content-range", "content-length"].map(|name| answer.header(name));
+        assert_eq!((answer.status, told), (206, [Some("bytes 4-6/7"), Some("3")]));
+    }
+}
+
+#[test]
 fn an_object_is_encrypted_in_the_manner_that_was_asked_for_it() {
     let (_runtime, _server, mut client) = start();
     let name = "x-amz-server-side-encryption";
