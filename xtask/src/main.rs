@@ -11,6 +11,7 @@ mod check_layers;
 mod ci;
 mod crash;
 mod deny;
+mod fuzz;
 mod load;
 mod model;
 mod mutate;
@@ -58,6 +59,8 @@ enum Command {
     Powercut(powercut::Options),
     /// Kill the server again and again under load and read everything back
     Crash(crash::Options),
+    /// Feed the parsers of what strangers send with input that is almost right, for as long as one likes
+    Fuzz(fuzz::Options),
     /// Compare random operations with a model of S3, for as long as one likes
     Model(model::Options),
     /// Break the code on purpose and want to see a test fail
@@ -90,6 +93,7 @@ fn perform(command: &Command) -> anyhow::Result<()> {
         Command::Bench(options) => bench::command(&workspace, options),
         Command::Powercut(options) => powercut::command(&workspace, options),
         Command::Crash(options) => crash::command(&workspace, options),
+        Command::Fuzz(options) => fuzz::command(&workspace, options),
         Command::Model(options) => model::command(&workspace, options),
         Command::Mutate(options) => mutate::command(&workspace, options),
     }

@@ -70,6 +70,12 @@ impl Form {
     /// The request, signed by `signer`.
     #[must_use]
     pub fn signed(&self, signer: &Signer) -> Draft {
+        self.signed_with(signer, String::into_bytes)
+    }
+
+    /// The request with a policy that `change` makes of the right one, signed by `signer`.
+    #[must_use]
+    pub fn signed_with(&self, signer: &Signer, change: impl FnOnce(String) -> Vec<u8>) -> Draft {
         let credential = signer.credential();
         let mut form = self.clone();
         for (name, value) in [
@@ -80,7 +86,7 @@ impl Form {
             form = form.with(name, value);
         }
         let policy = json!({ "expiration": form.expiration, "conditions": form.conditions }).to_string();
-        let policy = STANDARD.encode(policy);
+        let policy = STANDARD.encode(change(policy));
         let signature = signer.sign(&policy);
         let mut fields = form.fields.clone();
         fields.extend([("policy".into(), policy), ("x-amz-signature".into(), signature)]);

@@ -5,6 +5,7 @@
 
 mod backup;
 mod custody;
+mod fuzz;
 mod known_answers;
 mod ring;
 mod rotation;

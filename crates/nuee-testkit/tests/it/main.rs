@@ -19,6 +19,7 @@ mod cross_origin;
 mod damage;
 mod disk_full;
 mod forms;
+mod fuzz;
 mod histories;
 mod io_errors;
 mod journal;
