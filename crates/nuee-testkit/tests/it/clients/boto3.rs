@@ -188,5 +188,6 @@ script! { buckets:
     buckets_are_addressed_by_host_name
     what_is_not_offered_answers_not_implemented
     what_a_new_bucket_does_not_have_is_said_as_s3_says_it
+    a_new_bucket_is_private_and_sealed_as_at_s3
     lifecycle_rules_come_back_as_they_were_set
 }
