@@ -9,4 +9,5 @@ mod files;
 mod rclone;
 mod readme;
 mod s3cmd;
+mod scripts;
 mod session;
