@@ -6,6 +6,7 @@
 mod aws;
 mod boto3;
 mod files;
+mod libraries;
 mod rclone;
 mod readme;
 mod s3cmd;

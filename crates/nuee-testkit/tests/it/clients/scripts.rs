@@ -2,13 +2,17 @@
 
 use nuee_testkit::{Account, Place};
 
-use crate::clients::session::{Session, script as beside, succeeds};
+use crate::clients::session::{Session, clients_directory, script as beside, succeeds};
 
 /// What runs a script.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Language {
     /// Python, with the clients of `xtask/clients.txt`.
     Python,
+    /// Python, with those of `xtask/clients-apart.txt` before them.
+    PythonApart,
+    /// JavaScript, with the clients of `xtask/package.json`.
+    JavaScript,
 }
 
 /// Runs a function of a script.
@@ -22,11 +26,14 @@ pub(crate) fn run(language: Language, path: &str, function: &str) {
         keys(session.server().owner(Place::Exams)),
         keys(session.server().owner(Place::Hospitals)),
     );
-    let (program, runner) = match language {
-        Language::Python => ("python", "scripts/run.py"),
+    let (program, runner, packages) = match language {
+        Language::Python => ("python", "scripts/run.py", None),
+        Language::PythonApart => ("python", "scripts/run.py", Some(("PYTHONPATH", "apart"))),
+        Language::JavaScript => ("node", "scripts/run.js", Some(("NODE_PATH", "npm/node_modules"))),
     };
     let mut command = session.command(program);
     command.arg(beside(runner)).arg(beside(path)).arg(function).env("NUEE_ACCOUNTS", accounts);
+    command.envs(packages.map(|(variable, directory)| (variable, clients_directory().join(directory))));
     succeeds(&mut command);
 }
 
