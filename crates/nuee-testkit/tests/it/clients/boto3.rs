@@ -200,3 +200,46 @@ script! { settings = Python "boto3/settings.py":
     a_form_uploads_what_its_policy_allows
     an_object_says_how_it_is_sealed
 }
+
+script! { terraform = Python "boto3/terraform.py":
+    a_bucket_is_created_and_read
+    a_bucket_with_everything_beside_it_is_created_and_read
+    a_bucket_with_object_lock_is_created_and_read
+    what_is_beside_a_bucket_is_taken_away
+    a_bucket_that_is_forced_to_go_loses_its_versions_first
+    an_object_is_created_read_changed_and_destroyed
+    the_state_is_kept_and_locked
+}
+
+script! { nextcloud = Python "boto3/nextcloud.py":
+    a_small_file_is_written_and_read
+    a_large_file_is_written_in_parts_and_read_by_ranges
+    a_stream_of_unknown_length_is_written
+    a_file_is_copied
+    an_upload_of_chunks_is_listed_and_given_up
+    a_file_is_deleted_and_no_longer_found
+    what_is_there_is_listed_for_a_check
+    a_file_is_downloaded_by_a_presigned_url
+}
+
+script! { la_suite = Python "boto3/la_suite.py":
+    a_file_is_saved_as_django_does
+    the_versions_of_a_document_are_shown_page_by_page
+    a_version_of_a_document_is_read_and_deleted
+    a_document_is_saved_when_it_has_changed
+    a_proxy_relays_what_the_backend_signed
+    an_attachment_is_marked_as_safe_by_a_copy_onto_itself
+    a_document_with_its_attachments_is_deleted
+    a_browser_sends_a_file_to_a_presigned_url
+    a_browser_sends_a_file_by_a_form
+    a_link_to_a_file_lasts_as_long_as_it_says
+}
+
+script! { cyberduck = Python "boto3/cyberduck.py":
+    keys_are_listed_in_the_encoding_that_is_asked_for
+    directories_and_pages_are_listed_in_the_same_encoding
+    versions_are_listed_in_the_same_encoding
+    uploads_are_listed_in_the_same_encoding
+    what_is_shown_of_a_bucket_is_read
+    a_directory_is_an_object_that_ends_in_a_slash
+}
