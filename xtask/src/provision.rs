@@ -1,4 +1,4 @@
-//! What the tests need beyond cargo: system programs, Python clients, cargo's own extensions.
+//! What the tests need beyond cargo: system programs, clients in Python and JavaScript, cargo's own extensions.
 //!
 //! Each is installed only when it is missing, so a second run costs nothing. System programs come from Debian
 //! packages and need root; without root the error is the command to run. Nothing is installed outside the target
@@ -21,10 +21,15 @@ const PROGRAMS: &[(&[&str], &str)] = &[
     (&["python3", "--version"], "python3"),
     // Debian splits `venv` from Python, and `ensurepip` is the part that is missing then.
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
+    (&["node", "--version"], "nodejs"),
+    (&["npm", "--version"], "npm"),
 ];
 
 /// The programs that the virtual environment must offer.
 const CLIENTS: &[&str] = &["python", "aws", "s3cmd"];
+
+/// What says which clients are wanted: from PyPI, from PyPI but apart from those, and from npm.
+const LISTS: &[&str] = &["clients.txt", "clients-apart.txt", "package.json", "package-lock.json"];
 
 /// cargo-nextest, which runs the tests.
 pub(crate) const NEXTEST: Extension = Extension { name: "nextest", version: "0.9.143" };
@@ -68,29 +73,63 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 
-/// Makes sure that the S3 clients of `xtask/clients.txt` are there, and gives the directory of their programs.
+/// Makes sure that the S3 clients of [`LISTS`] are there, and gives the directory that has them: `venv` for Python,
+/// `apart` for packages of Python that do not agree with the others, `npm` for JavaScript.
 ///
-/// The stamp is the list that was installed: it is written last, so an interrupted installation starts again.
+/// The stamp is the lists that were installed: it is written last, so an interrupted installation starts again.
 pub(crate) fn clients(workspace: &Workspace) -> Result<PathBuf> {
-    let list = workspace.root.join("xtask/clients.txt");
-    let wanted = std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
-    let directory = workspace.target.join("clients");
-    let (environment, stamp) = (directory.join("venv"), directory.join("installed.txt"));
-    let programs = environment.join("bin");
-    let installed = std::fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == wanted);
-    if installed && work(workspace, &programs) {
-        return Ok(programs);
+    let lists = workspace.root.join("xtask");
+    let mut wanted = String::new();
+    for list in LISTS {
+        let list = lists.join(list);
+        wanted += &std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
     }
-    println!("installing the S3 clients of {} (about a minute)", list.display());
+    let directory = workspace.target.join("clients");
+    let stamp = directory.join("installed.txt");
+    let installed = std::fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == wanted);
+    if installed && work(workspace, &directory.join("venv/bin")) {
+        return Ok(directory);
+    }
+    println!("installing the S3 clients that {} lists (some minutes)", lists.display());
     std::fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
-    run(workspace.command("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-    run(workspace
-        .command(&programs.join("python").to_string_lossy())
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(&list))
-    .context("the S3 clients come from PyPI: is the network there?")?;
+    install_from_pypi(workspace, &lists, &directory)
+        .context("the S3 clients come from PyPI: is the network there?")?;
+    install_from_npm(workspace, &lists, &directory)
+        .context("the S3 clients come from npm: is the network there?")?;
     std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
-    Ok(programs)
+    Ok(directory)
+}
+
+fn install_from_pypi(workspace: &Workspace, lists: &Path, directory: &Path) -> Result<()> {
+    let (environment, apart) = (directory.join("venv"), directory.join("apart"));
+    run(workspace.command("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    let pip = || {
+        let mut pip = workspace.command(&environment.join("bin/python").to_string_lossy());
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+        pip
+    };
+    run(pip().arg(lists.join("clients.txt")))?;
+    remove(&apart)?;
+    run(pip().arg(lists.join("clients-apart.txt")).arg("--target").arg(&apart))
+}
+
+fn install_from_npm(workspace: &Workspace, lists: &Path, directory: &Path) -> Result<()> {
+    let directory = directory.join("npm");
+    remove(&directory)?;
+    std::fs::create_dir(&directory)?;
+    for list in ["package.json", "package-lock.json"] {
+        std::fs::copy(lists.join(list), directory.join(list))?;
+    }
+    let mut npm = workspace.command("npm");
+    npm.current_dir(&directory).args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    run(&mut npm)
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    if directory.exists() {
+        std::fs::remove_dir_all(directory).with_context(|| format!("removing {}", directory.display()))?;
+    }
+    Ok(())
 }
 
 /// An environment that was moved with its cache keeps its files but not its interpreter: ask that one to start.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: installs what the tests need, builds everything, runs every test.
 //!
-//! Tests find the S3 clients in `NUEE_CLIENTS`, a directory of programs. They run without proxies and without the
+//! Tests find the S3 clients in the directory `NUEE_CLIENTS`. They run without proxies and without the
 //! credentials of whoever started them. Documentation tests run first, so that the last lines are the summary of
 //! the tests.
 

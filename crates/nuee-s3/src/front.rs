@@ -139,6 +139,9 @@ impl Front {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         explain(&mut answer, id);
+        if admission.operation == Operation::GetObjectAttributes {
+            unquote_entity_tag(&mut answer);
+        }
         escape_control_characters(&mut answer);
         // Whoever counts requests counts them by operation.
         answer.extensions_mut().insert(admission.operation);
@@ -198,6 +201,17 @@ fn replace_body(answer: &mut Response<s3s::Body>, body: Vec<u8>) {
         answer.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
     }
     *answer.body_mut() = s3s::Body::from(body);
+}
+
+/// Takes the quotes off the entity tag of an answer, where S3 has none, and `s3s` writes them all the same.
+fn unquote_entity_tag(answer: &mut Response<s3s::Body>) {
+    let Some(text) = answer.body().bytes() else { return };
+    let text = String::from_utf8_lossy(&text);
+    let quoted = |mark: &str| text.contains(&format!("<ETag>{mark}"));
+    let Some(mark) = ["&quot;", "\""].into_iter().find(|mark| quoted(mark)) else { return };
+    let unquoted =
+        text.replace(&format!("<ETag>{mark}"), "<ETag>").replace(&format!("{mark}</ETag>"), "</ETag>");
+    replace_body(answer, unquoted.into_bytes());
 }
 
 /// Writes the control characters of an XML answer as references, as S3 does: `s3s` leaves them as they are, and a reader

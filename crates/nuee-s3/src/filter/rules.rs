@@ -141,6 +141,8 @@ pub(super) static HEADERS: &[Rule] = {
             ]),
             Acl,
         ),
+        // The SDK for C++ says which S3 it speaks to, with every request.
+        rule("x-amz-api-version", ALL, OneOf(&["2006-03-01"])),
         rule("x-amz-bucket-object-lock-enabled", CREATE_BUCKET, OneOf(&["true", "false", "True", "False"])),
         rule(
             "x-amz-bypass-governance-retention",
@@ -155,7 +157,8 @@ pub(super) static HEADERS: &[Rule] = {
         rule("x-amz-checksum-crc32", CHECKED, Given),
         rule("x-amz-checksum-crc32c", CHECKED, Given),
         rule("x-amz-checksum-crc64nvme", CHECKED, Given),
-        rule("x-amz-checksum-mode", READ, OneOf(&["ENABLED"])),
+        // In lower case as the SDK for C++ writes it.
+        rule("x-amz-checksum-mode", READ, OneOf(&["ENABLED", "enabled"])),
         rule("x-amz-checksum-sha1", CHECKED, Given),
         rule("x-amz-checksum-sha256", CHECKED, Given),
         rule(
@@ -506,6 +509,16 @@ mod tests {
             assert_eq!(of_parameter(name).err().unwrap().code, "NotImplemented", "{name}");
         }
         assert_eq!(of_parameter("Prefix").err().unwrap().code, "InvalidArgument");
+    }
+
+    #[test]
+    fn what_the_sdk_for_cpp_sends_is_offered() {
+        for (name, value) in [("x-amz-api-version", "2006-03-01"), ("x-amz-checksum-mode", "enabled")] {
+            assert!(
+                of_header(name).unwrap().unwrap().check(O::GetObject, value.as_bytes()).is_ok(),
+                "{name}"
+            );
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Handlers {
             ..Default::default()
         };
         if asked(dto::ObjectAttributes::ETAG) {
-            // Here, and nowhere else, it has no quotes.
+            // Here, and nowhere else, S3 gives it without quotes: the front takes them off.
             output.e_tag = Some(dto::ETag::Strong(info.etag.to_string()));
         }
         if asked(dto::ObjectAttributes::OBJECT_SIZE) {

@@ -6,8 +6,10 @@
 mod aws;
 mod boto3;
 mod files;
+mod libraries;
 mod rclone;
 mod readme;
 mod s3cmd;
+mod scripts;
 mod session;
 mod tls;

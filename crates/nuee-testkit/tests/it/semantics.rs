@@ -120,6 +120,15 @@ fn references_to_wide_characters_name_their_keys() {
 }
 
 #[test]
+fn the_entity_tag_among_attributes_has_no_quotes() {
+    let (_runtime, _server, mut client) = start();
+    let put = client.put("/bucket/a", "content").unwrap();
+    let get = Draft::new(Method::GET, "/bucket/a").query("attributes", "");
+    let told = send(&mut client, get.header("x-amz-object-attributes", "ETag"));
+    assert_eq!(told.elements("ETag"), [put.header("etag").unwrap().trim_matches('"')]);
+}
+
+#[test]
 fn user_metadata_comes_back_as_it_was_sent() {
     let (_runtime, _server, mut client) = start();
     for value in ["=?UTF-8?Q?one?= and two =?UTF-8?Q?three?=", "plain", "=?UTF-8?B?w6k=?=", ""] {

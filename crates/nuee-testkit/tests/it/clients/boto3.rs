@@ -1,50 +1,8 @@
-//! boto3: scripts beside this file, of which each function is a test.
+//! boto3: scripts beside this file.
 
-use std::process::Command;
+use crate::clients::scripts::script;
 
-use nuee_testkit::{Account, Place};
-
-use crate::clients::session::{Session, script, succeeds};
-
-/// Runs a function of a script against a server of its own, which speaks TLS if the script is about that.
-fn run(script_name: &str, function: &str) {
-    let session = if script_name == "tls" { Session::start_secure() } else { Session::start() };
-    let keys =
-        |account: &Account| format!("[\"{}\", \"{}\"]", account.access_key_id, account.secret.expose());
-    let accounts = format!(
-        "{{\"reader\": {}, \"neighbour\": {}, \"stranger\": {}}}",
-        keys(&session.create_reader()),
-        keys(session.server().owner(Place::Exams)),
-        keys(session.server().owner(Place::Hospitals)),
-    );
-    let mut command: Command = session.command("python");
-    command.arg(script("boto3/run.py")).args([script_name, function]).env("NUEE_ACCOUNTS", accounts);
-    succeeds(&mut command);
-}
-
-/// The functions of a script, each of them a test, and none of them forgotten.
-macro_rules! script {
-    ($name:ident: $($function:ident)*) => {
-        mod $name {
-            $(
-                #[test]
-                fn $function() {
-                    super::run(stringify!($name), stringify!($function));
-                }
-            )*
-
-            #[test]
-            fn every_function_of_the_script_is_a_test() {
-                let text = include_str!(concat!("boto3/", stringify!($name), ".py"));
-                let functions = text.lines().filter_map(|line| line.strip_prefix("def ")?.split('(').next());
-                let functions: Vec<_> = functions.filter(|name| !name.starts_with('_')).collect();
-                assert_eq!(functions, [$(stringify!($function)),*]);
-            }
-        }
-    };
-}
-
-script! { objects:
+script! { objects = Python "boto3/objects.py":
     an_object_of_no_bytes_comes_back
     an_object_of_one_byte_comes_back
     an_object_of_five_mebibytes_and_a_byte_comes_back
@@ -71,7 +29,7 @@ script! { objects:
     a_batch_of_1001_keys_is_malformed_and_deletes_nothing
 }
 
-script! { lists:
+script! { lists = Python "boto3/lists.py":
     keys_are_listed_in_the_order_of_their_bytes
     an_entry_says_what_its_object_is
     pages_of_every_size_lead_to_the_end
@@ -85,7 +43,7 @@ script! { lists:
     a_token_that_the_server_did_not_give_is_refused
 }
 
-script! { multipart:
+script! { multipart = Python "boto3/multipart.py":
     parts_make_an_object_whose_tag_is_the_md5_of_theirs
     parts_sent_out_of_order_are_joined_in_the_order_of_their_numbers
     a_part_sent_again_replaces_the_first
@@ -106,7 +64,7 @@ script! { multipart:
     a_copied_part_has_conditions_on_its_source
 }
 
-script! { copies:
+script! { copies = Python "boto3/copies.py":
     a_copy_in_its_bucket_has_the_content_and_the_metadata
     a_copy_to_another_bucket_outlives_the_first
     a_copy_may_replace_the_metadata
@@ -120,7 +78,7 @@ script! { copies:
     nobody_copies_from_another_organisation
 }
 
-script! { checksums:
+script! { checksums = Python "boto3/checksums.py":
     a_checksum_that_is_sent_is_kept_and_told
     a_checksum_that_is_wrong_is_refused_and_nothing_is_written
     a_checksum_that_is_malformed_is_refused
@@ -142,7 +100,7 @@ script! { checksums:
     a_copy_keeps_the_checksum_or_gets_the_one_that_is_asked_for
 }
 
-script! { signatures:
+script! { signatures = Python "boto3/signatures.py":
     bodies_are_taken_in_every_form
     a_checksum_in_a_trailer_is_kept
     a_body_that_is_not_what_was_signed_is_refused
@@ -156,14 +114,14 @@ script! { signatures:
     version_two_signatures_are_refused
 }
 
-script! { tls:
+script! { tls = Python "boto3/tls.py" inside TLS:
     bodies_of_every_size_come_back_inside_tls
     parts_make_an_object_inside_tls
     buckets_have_host_names_inside_tls
     who_is_not_told_to_trust_the_server_refuses_it
 }
 
-script! { presigned:
+script! { presigned = Python "boto3/presigned.py":
     a_presigned_get_needs_no_key
     a_presigned_get_chooses_headers_of_its_answer
     a_presigned_put_writes
@@ -179,7 +137,7 @@ script! { presigned:
     a_presigned_url_gives_no_more_than_its_signer_has
 }
 
-script! { buckets:
+script! { buckets = Python "boto3/buckets.py":
     a_bucket_is_created_listed_and_deleted
     buckets_are_listed_page_by_page
     a_bucket_is_created_with_a_location
@@ -195,5 +153,100 @@ script! { buckets:
     buckets_are_addressed_by_host_name
     what_is_not_offered_answers_not_implemented
     what_a_new_bucket_does_not_have_is_said_as_s3_says_it
+    a_new_bucket_is_private_and_sealed_as_at_s3
     lifecycle_rules_come_back_as_they_were_set
+}
+
+script! { versions = Python "boto3/versions.py":
+    a_bucket_keeps_versions_from_when_it_is_told_to
+    a_bucket_that_stops_keeping_versions_writes_over_the_null_version
+    a_deletion_leaves_a_marker_and_nothing_is_lost
+    a_marker_is_no_object
+    the_newest_version_that_is_left_is_the_latest
+    versions_that_are_not_there_are_said_to_be_missing
+    versions_are_listed_page_by_page
+    a_delimiter_gathers_versions_too
+    an_entry_says_what_its_version_is
+    an_old_version_is_copied
+    each_version_has_its_own_tags
+    a_batch_deletes_keys_and_versions
+    an_object_is_replaced_under_if_match
+    an_object_under_a_marker_may_be_created
+    an_object_is_deleted_under_if_match
+    a_copy_and_a_completion_have_conditions_on_what_they_replace
+    a_presigned_url_reads_the_version_that_it_names
+}
+
+script! { locks = Python "boto3/locks.py":
+    a_bucket_has_object_lock_from_its_creation
+    a_bucket_that_keeps_versions_may_get_object_lock
+    a_default_that_means_nothing_is_refused
+    a_default_retains_what_is_written_after_it
+    a_writer_says_what_retains_the_object
+    governance_is_passed_over_by_who_asks_to
+    nobody_passes_over_compliance
+    a_legal_hold_ends_when_it_is_taken_off
+    what_is_locked_may_be_hidden_and_followed
+    locks_need_a_bucket_that_has_them
+    a_retention_is_for_the_version_that_is_named
+}
+
+script! { settings = Python "boto3/settings.py":
+    tags_of_an_object_come_back
+    tags_that_cannot_be_are_refused
+    tags_of_a_bucket_come_back
+    a_public_policy_needs_an_open_door
+    a_policy_that_is_not_understood_is_malformed
+    a_policy_denies_whoever_has_a_role
+    a_policy_lists_what_is_under_a_prefix
+    browsers_ask_before_they_send
+    answers_and_errors_tell_browsers_what_they_may_read
+    cross_origin_rules_that_cannot_be_are_refused
+    lists_say_what_is_so_or_are_not_supported
+    attributes_say_what_an_object_is_made_of
+    a_form_uploads_what_its_policy_allows
+    an_object_says_how_it_is_sealed
+}
+
+script! { terraform = Python "boto3/terraform.py":
+    a_bucket_is_created_and_read
+    a_bucket_with_everything_beside_it_is_created_and_read
+    a_bucket_with_object_lock_is_created_and_read
+    what_is_beside_a_bucket_is_taken_away
+    a_bucket_that_is_forced_to_go_loses_its_versions_first
+    an_object_is_created_read_changed_and_destroyed
+    the_state_is_kept_and_locked
+}
+
+script! { nextcloud = Python "boto3/nextcloud.py":
+    a_small_file_is_written_and_read
+    a_large_file_is_written_in_parts_and_read_by_ranges
+    a_stream_of_unknown_length_is_written
+    a_file_is_copied
+    an_upload_of_chunks_is_listed_and_given_up
+    a_file_is_deleted_and_no_longer_found
+    what_is_there_is_listed_for_a_check
+    a_file_is_downloaded_by_a_presigned_url
+}
+
+script! { la_suite = Python "boto3/la_suite.py":
+    a_file_is_saved_as_django_does
+    the_versions_of_a_document_are_shown_page_by_page
+    a_version_of_a_document_is_read_and_deleted
+    a_document_is_saved_when_it_has_changed
+    a_proxy_relays_what_the_backend_signed
+    an_attachment_is_marked_as_safe_by_a_copy_onto_itself
+    a_document_with_its_attachments_is_deleted
+    a_browser_sends_a_file_to_a_presigned_url
+    a_browser_sends_a_file_by_a_form
+    a_link_to_a_file_lasts_as_long_as_it_says
+}
+
+script! { cyberduck = Python "boto3/cyberduck.py":
+    keys_are_listed_in_the_encoding_that_is_asked_for
+    directories_and_pages_are_listed_in_the_same_encoding
+    versions_are_listed_in_the_same_encoding
+    uploads_are_listed_in_the_same_encoding
+    what_is_shown_of_a_bucket_is_read
+    a_directory_is_an_object_that_ends_in_a_slash
 }

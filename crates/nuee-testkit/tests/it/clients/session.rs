@@ -71,7 +71,11 @@ impl Session {
         command.env("AWS_SECRET_ACCESS_KEY", owner.secret.expose());
         if let Some(file) = self.server().ca_certificate() {
             // rclone does not start with the variable of the others.
-            command.env(if program == "rclone" { "RCLONE_CA_CERT" } else { "AWS_CA_BUNDLE" }, &file);
+            match program {
+                "rclone" => command.env("RCLONE_CA_CERT", &file),
+                "node" => command.env("NODE_EXTRA_CA_CERTS", &file),
+                _ => command.env("AWS_CA_BUNDLE", &file).env("SSL_CERT_FILE", &file),
+            };
         }
         // A second attempt would hide what went wrong with the first.
         command.env("AWS_MAX_ATTEMPTS", "1").env("AWS_EC2_METADATA_DISABLED", "true");
@@ -105,7 +109,7 @@ impl Drop for Session {
 pub(crate) fn bare_command(program: &str, directory: &Path) -> Command {
     let mut command = Command::new(clients_program(program));
     let inherited = std::env::var_os("PATH").unwrap();
-    let path = [clients_directory()].into_iter().chain(std::env::split_paths(&inherited));
+    let path = [programs_directory()].into_iter().chain(std::env::split_paths(&inherited));
     command.current_dir(directory).env_clear().env("HOME", directory);
     command.env("PATH", std::env::join_paths(path).unwrap()).env("LANG", "C.UTF-8").env("TZ", "UTC");
     // Scripts are imported from the checkout, which tests do not write to.
@@ -119,14 +123,19 @@ pub(crate) fn script(name: &str) -> PathBuf {
 }
 
 fn clients_program(program: &str) -> PathBuf {
-    if matches!(program, "rclone" | "bash") {
+    if matches!(program, "rclone" | "bash" | "node") {
         return program.into();
     }
-    clients_directory().join(program)
+    programs_directory().join(program)
+}
+
+/// Where the clients' programs are.
+fn programs_directory() -> PathBuf {
+    clients_directory().join("venv/bin")
 }
 
 /// Where the clients are that `cargo xtask test` installed.
-fn clients_directory() -> PathBuf {
+pub(crate) fn clients_directory() -> PathBuf {
     let directory = std::env::var_os("NUEE_CLIENTS").expect(
         "NUEE_CLIENTS does not say where the S3 clients are: run `cargo xtask test`, which installs them",
     );

@@ -238,39 +238,38 @@ def what_is_not_offered_answers_not_implemented():
     s3 = client()
     name = bucket(s3)
     s3.put_object(Bucket=name, Key="a", Body=b"text")
-    enabled = {"Status": "Enabled"}
-    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
-    cors = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
+    topic = {"TopicConfigurations": [{"TopicArn": "arn:aws:sns:fr1:1:a", "Events": ["s3:ObjectCreated:*"]}]}
+    elsewhere = {"Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::other"}}
+    kept = {"Id": "all", "StorageClassAnalysis": {}}
     attempts = [
-        lambda: s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=enabled),
-        lambda: s3.put_object_lock_configuration(
-            Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+        lambda: s3.put_bucket_website(
+            Bucket=name, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}}
         ),
-        lambda: s3.put_object_retention(Bucket=name, Key="a", Retention={"Mode": "GOVERNANCE"}),
-        lambda: s3.put_object_legal_hold(Bucket=name, Key="a", LegalHold={"Status": "ON"}),
-        lambda: s3.put_bucket_policy(Bucket=name, Policy="{}"),
-        lambda: s3.put_bucket_cors(Bucket=name, CORSConfiguration=cors),
-        lambda: s3.put_bucket_tagging(Bucket=name, Tagging=tags),
-        lambda: s3.put_object_tagging(Bucket=name, Key="a", Tagging=tags),
-        lambda: s3.put_bucket_acl(Bucket=name, ACL="public-read"),
-        lambda: s3.put_object_acl(Bucket=name, Key="a", ACL="public-read"),
-        lambda: s3.put_public_access_block(
-            Bucket=name, PublicAccessBlockConfiguration={"BlockPublicAcls": True}
+        lambda: s3.put_bucket_logging(
+            Bucket=name, BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": name, "TargetPrefix": ""}}
         ),
-        lambda: s3.list_object_versions(Bucket=name),
-        lambda: s3.get_object_attributes(Bucket=name, Key="a", ObjectAttributes=["ETag"]),
-        lambda: s3.restore_object(Bucket=name, Key="a"),
-        lambda: s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True),
-        lambda: s3.create_bucket(Bucket="public", ACL="public-read"),
-        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", Tagging="a=b"),
-        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", ACL="public-read"),
+        lambda: s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=topic),
+        lambda: s3.put_bucket_replication(
+            Bucket=name, ReplicationConfiguration={"Role": "arn:aws:iam::1:role/a", "Rules": [elsewhere]}
+        ),
+        lambda: s3.put_bucket_accelerate_configuration(
+            Bucket=name, AccelerateConfiguration={"Status": "Enabled"}
+        ),
+        lambda: s3.put_bucket_request_payment(
+            Bucket=name, RequestPaymentConfiguration={"Payer": "Requester"}
+        ),
+        lambda: s3.put_bucket_analytics_configuration(Bucket=name, Id="all", AnalyticsConfiguration=kept),
+        lambda: s3.list_bucket_inventory_configurations(Bucket=name),
+        lambda: s3.list_bucket_metrics_configurations(Bucket=name),
+        lambda: s3.put_bucket_versioning(
+            Bucket=name, VersioningConfiguration={"Status": "Enabled", "MFADelete": "Enabled"}, MFA="1 2"
+        ),
+        lambda: s3.restore_object(Bucket=name, Key="a", RestoreRequest={"Days": 1}),
+        lambda: s3.get_object_torrent(Bucket=name, Key="a"),
+        lambda: s3.get_object(Bucket=name, Key="a", PartNumber=1),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", StorageClass="GLACIER"),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", WebsiteRedirectLocation="/a"),
-        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", ObjectLockLegalHoldStatus="ON"),
-        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", IfMatch="*"),
-        lambda: s3.get_object(Bucket=name, Key="a", VersionId="x"),
-        lambda: s3.delete_object(Bucket=name, Key="a", VersionId="x"),
-        lambda: s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "a", "VersionId": "x"}]}),
+        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", RequestPayer="requester"),
         lambda: s3.put_object(
             Bucket=name, Key="b", Body=b"", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32
         ),
@@ -281,14 +280,13 @@ def what_is_not_offered_answers_not_implemented():
                 attempt()
         except AssertionError as error:
             raise AssertionError(f"attempt {number}: {error}") from error
-    equal([entry["Name"] for entry in s3.list_buckets()["Buckets"]], [name])
+    equal("Status" in s3.get_bucket_versioning(Bucket=name), False)
     equal([entry["Key"] for entry in s3.list_objects_v2(Bucket=name)["Contents"]], ["a"])
 
 
 def what_a_new_bucket_does_not_have_is_said_as_s3_says_it():
     s3 = client()
     name = bucket(s3)
-    s3.put_object(Bucket=name, Key="a", Body=b"")
     absent = {
         "get_bucket_policy": "NoSuchBucketPolicy",
         "get_bucket_cors": "NoSuchCORSConfiguration",
@@ -298,7 +296,6 @@ def what_a_new_bucket_does_not_have_is_said_as_s3_says_it():
         "get_bucket_website": "NoSuchWebsiteConfiguration",
         "get_object_lock_configuration": "ObjectLockConfigurationNotFoundError",
         "get_bucket_policy_status": "NoSuchBucketPolicy",
-        "get_public_access_block": "NoSuchPublicAccessBlockConfiguration",
     }
     for operation, code in absent.items():
         with refused(code, 404):
@@ -308,9 +305,25 @@ def what_a_new_bucket_does_not_have_is_said_as_s3_says_it():
         "get_bucket_accelerate_configuration": "Status",
         "get_bucket_logging": "LoggingEnabled",
         "get_bucket_notification_configuration": "QueueConfigurations",
+        "list_object_versions": "Versions",
     }.items():
         equal((operation, field in getattr(s3, operation)(Bucket=name)), (operation, False))
+    with refused("NoSuchBucket", 404):
+        s3.get_bucket_policy(Bucket="none")
+    for operation in [*absent, "get_bucket_versioning", "get_bucket_acl", "get_public_access_block"]:
+        with refused("AccessDenied", 403):
+            getattr(client("stranger"), operation)(Bucket=name)
+
+
+def a_new_bucket_is_private_and_sealed_as_at_s3():
+    s3 = client()
+    name = bucket(s3)
+    s3.put_object(Bucket=name, Key="a", Body=b"")
+    block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+    blocked = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    equal(block, dict.fromkeys(blocked, True))
     equal(s3.get_bucket_request_payment(Bucket=name)["Payer"], "BucketOwner")
+    equal(_algorithm(s3, name), "AES256")
     (rule,) = s3.get_bucket_ownership_controls(Bucket=name)["OwnershipControls"]["Rules"]
     equal(rule["ObjectOwnership"], "BucketOwnerEnforced")
     for acl in (s3.get_bucket_acl(Bucket=name), s3.get_object_acl(Bucket=name, Key="a")):
@@ -319,11 +332,6 @@ def what_a_new_bucket_does_not_have_is_said_as_s3_says_it():
     equal(s3.get_object_tagging(Bucket=name, Key="a")["TagSet"], [])
     with refused("NoSuchKey", 404):
         s3.get_object_tagging(Bucket=name, Key="none")
-    with refused("NoSuchBucket", 404):
-        s3.get_bucket_policy(Bucket="none")
-    for operation in [*absent, "get_bucket_versioning", "get_bucket_acl"]:
-        with refused("AccessDenied", 403):
-            getattr(client("stranger"), operation)(Bucket=name)
 
 
 def lifecycle_rules_come_back_as_they_were_set():
