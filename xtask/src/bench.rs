@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// Measure alone and beside this many slow connections [2000], instead of the table
     #[arg(long, num_args = 0..=1, default_missing_value = "2000", conflicts_with = "objects")]
     slow: Option<usize>,
+    /// Measure the table with buckets that keep versions and have a policy of 50 statements
+    #[arg(long, conflicts_with_all = ["objects", "slow"])]
+    governed: bool,
     /// Where the server keeps its data meanwhile; on the disk to be measured [default: below the target directory]
     #[arg(long)]
     directory: Option<PathBuf>,

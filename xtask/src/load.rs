@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
 use crate::process::Usage;
 pub(crate) use connection::{Connection, Head};
@@ -170,6 +171,24 @@ pub(crate) fn seal_bucket_as_kms(target: &Target) -> Result<()> {
         .with_context(|| format!("setting aws:kms as the encryption of {}", target.bucket))
 }
 
+/// Has the target's bucket keep versions, and gives it a policy of this many statements: each is about a place that no
+/// load touches, but for the last, which every request has to be held against.
+pub(crate) fn govern_bucket(target: &Target, statements: usize) -> Result<()> {
+    let versions = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    configure_bucket(target, "versioning=", versions)?;
+    let bucket = &target.bucket;
+    let statement = |resource: String, condition: serde_json::Value| {
+        let resource = format!("arn:aws:s3:::{bucket}/{resource}");
+        json!({ "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resource, "Condition": condition })
+    };
+    let elsewhere = json!({ "NotIpAddress": { "aws:SourceIp": "192.0.2.0/24" } });
+    let mut all: Vec<_> =
+        (1..statements).map(|number| statement(format!("place-{number}/*"), elsewhere.clone())).collect();
+    all.push(statement("*".to_owned(), json!({ "NumericGreaterThan": { "s3:signatureAge": "600000" } })));
+    let policy = json!({ "Version": "2012-10-17", "Statement": all }).to_string();
+    configure_bucket(target, "policy=", policy.as_bytes()).with_context(|| format!("governing {bucket}"))
+}
+
 fn configure_bucket(target: &Target, query: &str, body: &[u8]) -> Result<()> {
     let mut connection = Connection::open(target.host()?)?;
     let path = format!("/{}", target.bucket);
@@ -180,7 +199,7 @@ fn configure_bucket(target: &Target, query: &str, body: &[u8]) -> Result<()> {
     connection.send(&mut head, body)?;
     let answer = connection.receive_head()?;
     let text = connection.receive_text(&answer)?;
-    if answer.status != 200 {
+    if !matches!(answer.status, 200 | 204) {
         bail!("the server answered {}: {text}", answer.status);
     }
     Ok(())

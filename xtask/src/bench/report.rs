@@ -1,4 +1,4 @@
-//! The page: three generated sections between markers, and whatever people wrote around them.
+//! The page: generated sections between markers, and whatever people wrote around them.
 //!
 //! Only the section that was measured is replaced, so that a short run does not throw a long one away.
 
@@ -32,6 +32,14 @@ millions of bytes, latencies are the client's.
 <!-- figures: begin -->
 <!-- figures: end -->
 
+## With versions and a policy
+
+`cargo xtask bench --governed`: the same loads on buckets that keep versions and have a policy of 50 statements. One of
+them is about every request; nothing that is replaced or deleted goes.
+
+<!-- governed: begin -->
+<!-- governed: end -->
+
 ## Many objects in one bucket
 
 `cargo xtask bench --objects <number>`. Keys arrive in no order.
@@ -64,7 +72,7 @@ pub(super) fn with_table(page: &str, machine: &Machine, options: &Options, table
         "\nThe server's resident memory after all runs: {} MiB; its peak: {} MiB.",
         table.server.resident_mib, table.server.peak_resident_mib
     );
-    replace(page, "figures", &section)
+    replace(page, if options.governed { "governed" } else { "figures" }, &section)
 }
 
 /// The page with the section on many objects replaced.

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{Options, load};
-use crate::load::{Figures, Operation, Plan, Target, make_bucket, seal_bucket_as_kms};
+use crate::load::{Figures, Operation, Plan, Target, govern_bucket, make_bucket, seal_bucket_as_kms};
 use crate::process::Usage;
 use crate::server::Server;
 
@@ -17,6 +17,9 @@ const MIB: usize = 1024 * KIB;
 
 /// Objects of 8 MiB that a run writes at most, so that it fits on a small disk.
 const LARGE_OBJECTS: u64 = 600;
+
+/// Statements of the policy of a bucket that is governed.
+const STATEMENTS: usize = 50;
 
 /// What the rate of a row counts.
 #[derive(Clone, Copy)]
@@ -107,6 +110,11 @@ pub(super) fn measure(binary: &Path, directory: &Path, options: &Options) -> Res
     make_bucket(&server.target("bench"))?;
     make_bucket(&kms)?;
     seal_bucket_as_kms(&kms)?;
+    if options.governed {
+        for bucket in ["bench", "bench-kms"] {
+            govern_bucket(&server.target(bucket), STATEMENTS)?;
+        }
+    }
     let mut rows = Vec::new();
     for run in 0..options.runs {
         for group in GROUPS {
