@@ -21,6 +21,7 @@ const PROGRAMS: &[(&[&str], &str)] = &[
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
+    (&["s3fs", "--version"], "s3fs"),
 ];
 
 /// The programs that the virtual environment must offer.

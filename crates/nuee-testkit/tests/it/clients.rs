@@ -10,5 +10,6 @@ mod libraries;
 mod rclone;
 mod readme;
 mod s3cmd;
+mod s3fs;
 mod scripts;
 mod session;
