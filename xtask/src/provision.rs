@@ -23,12 +23,13 @@ const PROGRAMS: &[(&[&str], &str)] = &[
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
+    (&["s3fs", "--version"], "s3fs"),
 ];
 
 /// The programs that the virtual environment must offer.
 const CLIENTS: &[&str] = &["python", "aws", "s3cmd"];
 
-/// What says which clients are wanted: from PyPI, from PyPI but apart from those, and from npm.
+/// What says which clients are wanted: those in Python, those in Python that are installed apart, those in JavaScript.
 const LISTS: &[&str] = &["clients.txt", "clients-apart.txt", "package.json", "package-lock.json"];
 
 /// cargo-nextest, which runs the tests.

@@ -10,6 +10,7 @@ mod libraries;
 mod rclone;
 mod readme;
 mod s3cmd;
+mod s3fs;
 mod scripts;
 mod session;
 mod tls;

@@ -123,7 +123,7 @@ pub(crate) fn script(name: &str) -> PathBuf {
 }
 
 fn clients_program(program: &str) -> PathBuf {
-    if matches!(program, "rclone" | "bash" | "node") {
+    if matches!(program, "rclone" | "bash" | "node" | "s3fs" | "fusermount") {
         return program.into();
     }
     programs_directory().join(program)
