@@ -1,4 +1,4 @@
-//! Client libraries and programs that are scripted: minio-py, Arrow, s3fs, DuckDB, minio-js, the AWS SDK for JavaScript.
+//! Client libraries beside boto3, and a database, which are driven by scripts.
 
 use crate::clients::scripts::{Language, functions, run, script};
 
