@@ -191,6 +191,14 @@ fn too_slow() -> Refusal {
     Refusal::request_timeout("The body stopped, or came too slowly: send it without long pauses.")
 }
 
+/// `s3s` holds the bytes that it is given against the hash that was signed, so they are to stay as they came.
+fn unresolved() -> Refusal {
+    Refusal::not_implemented(
+        "References to control characters and to characters above U+FFFF are not read in a document whose hash is \
+         signed: write the characters themselves, or sign UNSIGNED-PAYLOAD.",
+    )
+}
+
 /// The document with the characters that it has references for, and `s3s` refuses: those above U+FFFF, and control
 /// characters, which S3 takes in keys. What becomes shorter is filled up with spaces: `s3s` knows the length already.
 fn resolve_references(document: Bytes) -> Bytes {
@@ -285,7 +293,11 @@ where
             return Poll::Ready(Some(Err(this.fail(refusal))));
         }
         this.ended = true;
-        let document = resolve_references(std::mem::take(&mut this.read).freeze());
+        let read = std::mem::take(&mut this.read).freeze();
+        let document = resolve_references(read.clone());
+        if this.sha256.is_some() && document != read {
+            return Poll::Ready(Some(Err(this.fail(unresolved()))));
+        }
         Poll::Ready((!document.is_empty()).then(|| Ok(Frame::data(document))))
     }
 }

@@ -587,7 +587,6 @@ async fn requests_that_make_no_sense_or_ask_for_more() {
     let sign = |draft: Draft| owner().header(draft);
     let form = Draft::with_body(Method::POST, "/bucket", "a")
         .header("content-type", "Multipart/Form-Data; boundary=x");
-    let get = |name: &str, value: &str| sign(get().query(name, value));
     all_are_refused(vec![
         ("a form", "NotImplemented", form.clone()),
         ("a form beside a signature", "InvalidArgument", sign(form)),

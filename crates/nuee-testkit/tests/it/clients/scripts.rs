@@ -50,12 +50,13 @@ pub(crate) fn functions(text: &str) -> Vec<&str> {
 macro_rules! script {
     ($name:ident = $language:ident $path:literal $(inside $tls:ident)?: $($function:ident)*) => {
         mod $name {
+            const SECURE: bool = !stringify!($($tls)?).is_empty();
+
             $(
                 #[test]
                 fn $function() {
                     let language = crate::clients::scripts::Language::$language;
-                    let secure = !stringify!($($tls)?).is_empty();
-                    crate::clients::scripts::run(language, $path, stringify!($function), secure);
+                    crate::clients::scripts::run(language, $path, stringify!($function), SECURE);
                 }
             )*
 
