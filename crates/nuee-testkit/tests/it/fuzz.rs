@@ -6,6 +6,7 @@
 mod mutation;
 
 use std::{
+    collections::BTreeMap,
     env, panic,
     sync::{
         Arc,
@@ -59,6 +60,8 @@ struct Fed {
     client: Client,
     signer: Signer,
     panics: Arc<AtomicUsize>,
+    /// What was answered, and how often.
+    answers: BTreeMap<String, usize>,
 }
 
 impl Fed {
@@ -77,7 +80,7 @@ impl Fed {
             assert_eq!(client.put(path, body).unwrap().status, 200);
         }
         let signer = client.signer();
-        Self { _runtime: runtime, _server: server, client, signer, panics }
+        Self { _runtime: runtime, _server: server, client, signer, panics, answers: BTreeMap::new() }
     }
 
     /// Sends a request as it is; its answer must not tell of a failure of the server.
@@ -87,6 +90,7 @@ impl Fed {
             Ok(answer) => {
                 let fails = answer.status >= 500 && !matches!(answer.status, 501 | 503);
                 assert!(!fails, "{}: {}", answer.text(), shown());
+                *self.answers.entry(format!("{} {}", answer.status, answer.code())).or_default() += 1;
             }
             // What is no request may be answered by hanging up.
             Err(_) => self.client = Client::new(self.client.address(), "", ""),
@@ -94,8 +98,14 @@ impl Fed {
         assert_eq!(self.panics.load(Ordering::Relaxed), 0, "something panicked at {}", shown());
     }
 
-    /// The server goes on.
+    /// The server goes on; what was fed came as far as the parser.
     fn finish(mut self) {
+        println!("{:?}", self.answers);
+        assert!(self.answers.len() > 2, "all is answered alike");
+        assert!(
+            !self.answers.contains_key("403 SignatureDoesNotMatch"),
+            "nothing is parsed before its signature"
+        );
         let get = self.signer.header(Draft::new(Method::GET, "/bucket/object"));
         assert_eq!(self.client.send_as_it_is(&get).unwrap().text(), "the content of an object");
     }
@@ -104,8 +114,10 @@ impl Fed {
 const POLICY: &str = r#"{"Version":"2012-10-17","Id":"a","Statement":[{"Sid":"one","Effect":"Allow","Principal":{"AWS":["*"]},
 "Action":["s3:GetObject","s3:Put*"],"NotResource":"arn:aws:s3:::bucket/private/${aws:username}/*","Condition":{
 "ForAllValues:StringLikeIfExists":{"s3:RequestObjectTagKeys":["a*","b?"]},"IpAddress":{"aws:SourceIp":["192.0.2.0/24","2001:db8::/32"]},
-"NumericLessThan":{"s3:max-keys":"10"},"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"},"Bool":{"aws:SecureTransport":"true"},
-"Null":{"s3:VersionId":"true"}}},{"Effect":"Deny","NotPrincipal":"*","NotAction":"s3:*","Resource":"arn:aws:s3:::bucket"}]}"#;
+"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"},"Bool":{"aws:SecureTransport":"true"},
+"StringNotEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}},{"Effect":"Allow",
+"Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::bucket","Condition":{"NumericLessThan":{"s3:max-keys":"10"},
+"Null":{"s3:prefix":"false"}}},{"Effect":"Deny","NotPrincipal":"*","NotAction":"s3:GetObject","Resource":["arn:aws:s3:::bucket","arn:aws:s3:::bucket/*"]}]}"#;
 
 const OF_JSON: [&str; 18] = [
     "{",

@@ -22,7 +22,7 @@ const LEAVES: &[(&str, [&str; 5])] = &[
     ("PutObject:replace", ["s3:PutObject", "bucket/schools-#", "kept", "", ""]),
     ("CopyObject", ["s3:PutObject", "bucket/schools-#", "copy", "copy from bucket/schools-#", ""]),
     ("DeleteObject", ["s3:DeleteObject", "bucket/schools-#", "kept", "", ""]),
-    ("DeleteObject:marker", ["s3:DeleteObject", "bucket/vault-#", "kept", "", ""]),
+    ("DeleteObject:marker", ["s3:DeleteObject", "bucket/vault-#", "kept", "marker", ""]),
     ("DeleteObject:version", ["s3:DeleteObjectVersion", "bucket/vault-#", "kept", "", "version @"]),
     ("DeleteObject:bypass", ["s3:DeleteObjectVersion", "bucket/vault-#", "held", "", "version @"]),
     ("DeleteObjects:version", ["s3:DeleteObjectVersion", "bucket/vault-#", "kept", "", "version @"]),
@@ -52,7 +52,7 @@ const LEAVES: &[(&str, [&str; 5])] = &[
         "DeletePublicAccessBlock",
         ["s3:PutBucketPublicAccessBlock", "bucket/schools-#", "", "public-access @", ""],
     ),
-    ("PostObject", ["s3:PutObject", "bucket/schools-#", "written", "", ""]),
+    ("PostObject", ["s3:PutObject", "bucket/schools-#", "written", "form", ""]),
     ("PutBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags @", ""]),
     ("DeleteBucketTagging", ["s3:PutBucketTagging", "bucket/schools-#", "", "tags removed", ""]),
     (

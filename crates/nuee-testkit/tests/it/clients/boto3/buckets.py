@@ -238,7 +238,7 @@ def what_is_not_offered_answers_not_implemented():
     s3 = client()
     name = bucket(s3)
     s3.put_object(Bucket=name, Key="a", Body=b"text")
-    topic = {"TopicConfigurations": [{"TopicArn": "arn:aws:sns:fr1:1:a", "Events": ["s3:ObjectCreated:*"]}]}
+    queue = {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:fr1:1:a", "Events": ["s3:ObjectCreated:*"]}]}
     elsewhere = {"Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::other"}}
     kept = {"Id": "all", "StorageClassAnalysis": {}}
     attempts = [
@@ -248,7 +248,7 @@ def what_is_not_offered_answers_not_implemented():
         lambda: s3.put_bucket_logging(
             Bucket=name, BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": name, "TargetPrefix": ""}}
         ),
-        lambda: s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=topic),
+        lambda: s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=queue),
         lambda: s3.put_bucket_replication(
             Bucket=name, ReplicationConfiguration={"Role": "arn:aws:iam::1:role/a", "Rules": [elsewhere]}
         ),
@@ -266,7 +266,6 @@ def what_is_not_offered_answers_not_implemented():
         ),
         lambda: s3.restore_object(Bucket=name, Key="a", RestoreRequest={"Days": 1}),
         lambda: s3.get_object_torrent(Bucket=name, Key="a"),
-        lambda: s3.get_object(Bucket=name, Key="a", PartNumber=1),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", StorageClass="GLACIER"),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", WebsiteRedirectLocation="/a"),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", RequestPayer="requester"),
