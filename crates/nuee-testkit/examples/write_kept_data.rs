@@ -141,7 +141,7 @@ fn write_exams(server: &TestServer) -> Result<Writer> {
     exams.send(Draft::put("/versions", ""))?;
     let null = Draft::put("/versions/a", "before there were versions");
     exams.send(null)?;
-    exams.set("/versions", VERSIONING, &[("versioning", "")])?;
+    exams.send(Draft::put("/versions", VERSIONING).query("versioning", ""))?;
     let first = exams.version(Draft::put("/versions/a", "first").header("x-amz-tagging", "a=b"))?;
     exams.version(Draft::put("/versions/a", content(7, 140_000)))?;
     exams.version(Draft::put("/versions/deleted", "under a marker"))?;

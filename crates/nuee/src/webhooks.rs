@@ -9,7 +9,6 @@
 //! How far a receiver was told is kept, so a restart goes on where the last one was: with what had no answer, and perhaps
 //! some events more, for which receivers know them by the header `webhook-id`.
 
-mod signature;
 mod window;
 
 use std::{collections::BTreeMap, fs, time::Duration};
@@ -20,14 +19,13 @@ use http::{Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use nuee_access::{Action, Resource};
 use nuee_base::{Environment, ProjectId};
-use nuee_s3::{Destinations, event_message};
+use nuee_s3::{Destinations, MessageSigner, event_message};
 use nuee_store::{Event, Store};
 use nuee_web::{Counter, Gauge, Metrics};
 use tokio::{select, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Platform, Settings, http_client::HttpClient, settings::WebhookSettings};
-use signature::Signer;
 use window::{LaneKey, Window};
 
 /// How soon the journal is looked at again when all of it was told.
@@ -58,7 +56,7 @@ struct Webhook {
 /// What a request to a receiver needs.
 struct Sender {
     url: Uri,
-    signer: Signer,
+    signer: MessageSigner,
     client: HttpClient,
     environment: Environment,
     region: String,
@@ -115,7 +113,7 @@ fn open(
 ) -> Result<Webhook> {
     let secret = &webhook.secret_file;
     let text = fs::read_to_string(secret).with_context(|| format!("cannot read {}", secret.display()))?;
-    let signer = Signer::new(&text).with_context(|| format!("the secret in {}", secret.display()))?;
+    let signer = MessageSigner::new(&text).with_context(|| format!("the secret in {}", secret.display()))?;
     let projects = webhook.projects.iter().map(|place| project(platform, place)).collect::<Result<_>>()?;
     let counter = |outcome| {
         let help = "Attempts to tell a receiver of an event, by what became of them";

@@ -131,7 +131,8 @@ fn hello_of_tls_1_1() -> Vec<u8> {
     body.extend([7; 32]);
     // No session; the suite TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA; no compression; signatures by ECDSA on P-256.
     body.extend([0, 0, 2, 0xC0, 0x09, 1, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
-    let mut hello = vec![22, 3, 1, 0, body.len() as u8 + 4, 1, 0, 0, body.len() as u8];
+    let length = u8::try_from(body.len()).unwrap();
+    let mut hello = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
     hello.extend(body);
     hello
 }

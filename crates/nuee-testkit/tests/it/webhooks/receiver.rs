@@ -15,7 +15,7 @@ use sha2::Sha256;
 /// The secret, but for its prefix.
 const SECRET: [u8; 32] = [7; 32];
 /// Long enough for any machine; who waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A message that arrived.
 #[derive(Debug, Clone)]
