@@ -22,7 +22,11 @@ use nuee_base::{Environment, ProjectId};
 use nuee_s3::{Destinations, MessageSigner, event_message};
 use nuee_store::{Event, Store};
 use nuee_web::{Counter, Gauge, Metrics};
-use tokio::{select, task::JoinSet, time::sleep};
+use tokio::{
+    select,
+    task::{JoinSet, yield_now},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Platform, Settings, http_client::HttpClient, settings::WebhookSettings};
@@ -204,6 +208,8 @@ impl Webhook {
             if is_all {
                 break;
             }
+            // A long way may lie before the next event.
+            yield_now().await;
         }
         let result = self.tell_due(window).await;
         self.counters.pending.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
