@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// For how long each parser is fed
     #[arg(long, default_value_t = 10)]
     minutes: u64,
+    /// Where cases come from; the same seed gives the same
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// Runs the tests; a panic, a failure of the server or other bytes fail the command.
@@ -24,6 +27,7 @@ pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
         let mut test = workspace.cargo(&["test", "--release", "--package", package, "--test", binary]);
         test.args(["--", module, "--nocapture", "--test-threads", "1"]);
         test.env("NUEE_FUZZ_MINUTES", options.minutes.to_string());
+        test.env("NUEE_FUZZ_SEED", options.seed.to_string());
         isolate(&mut test);
         run(&mut test)?;
     }

@@ -1,7 +1,8 @@
 //! Parsers of what strangers send, fed with input that is almost right: whatever it is, there is an answer that is no
 //! failure of the server, nothing panics, and the server goes on.
 //!
-//! Cases follow from a seed; a failure is told with its input. `NUEE_FUZZ_MINUTES` has each parser fed for so long.
+//! Cases follow from a seed; a failure is told with its input. `NUEE_FUZZ_MINUTES` has each parser fed for so long, and
+//! `NUEE_FUZZ_SEED` is another seed.
 
 mod mutation;
 
@@ -33,8 +34,9 @@ const CASES: usize = 1_500;
 
 /// Feeds cases for as long as it is to be; tells how many, and the slowest.
 fn feed(what: &str, mut case: impl FnMut(&mut Random)) {
-    let minutes: Option<u64> = env::var("NUEE_FUZZ_MINUTES").ok().map(|text| text.parse().unwrap());
-    let (begun, mut random) = (Instant::now(), Random::new(minutes.unwrap_or(0)));
+    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let (minutes, seed) = (number("NUEE_FUZZ_MINUTES"), number("NUEE_FUZZ_SEED").unwrap_or(1));
+    let (begun, mut random) = (Instant::now(), Random::new(seed));
     let (mut cases, mut slowest) = (0, Duration::ZERO);
     let goes_on = |cases| match minutes {
         Some(minutes) => begun.elapsed() < Duration::from_mins(minutes),
@@ -47,7 +49,7 @@ fn feed(what: &str, mut case: impl FnMut(&mut Random)) {
         cases += 1;
     }
     println!(
-        "{what}: {cases} cases in {} s, the slowest {} ms",
+        "{what}: {cases} cases from seed {seed} in {} s, the slowest {} ms",
         begun.elapsed().as_secs(),
         slowest.as_millis()
     );
