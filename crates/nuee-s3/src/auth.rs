@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::{HeaderMap, header};
 use nuee_base::{AccessKeyId, Principal, Secret};
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
@@ -15,7 +16,7 @@ use s3s::{
     auth::{S3Auth, SecretKey},
 };
 
-use crate::Error;
+use crate::{Error, handlers::Signing};
 
 /// Whose an access key is, and its secret.
 #[derive(Debug, Clone)]
@@ -70,40 +71,57 @@ impl S3Auth for Authenticator {
 }
 
 /// Tells handlers who acts: puts a [`Principal`] into the extensions of each request, and lets nobody in who is not
-/// known. What the others may do is decided after.
+/// known. What the others may do is decided after. Cheap to clone.
+#[derive(Clone)]
 pub struct Gate {
     credentials: Arc<dyn Credentials>,
     /// Whether strangers may come to a bucket of this name, where they are decided about.
     opens: Opens,
 }
 
-type Opens = Box<dyn Fn(&str) -> bool + Send + Sync>;
+type Opens = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Gate {
     /// A gate over these credentials, closed to strangers.
     pub fn new(credentials: Arc<dyn Credentials>) -> Self {
-        Self { credentials, opens: Box::new(|_| false) }
+        Self { credentials, opens: Arc::new(|_| false) }
     }
 
     /// The same, which lets strangers come to the buckets of these names.
     #[must_use]
     pub fn open_to_strangers(self, opens: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self { opens: Box::new(opens), ..self }
+        Self { opens: Arc::new(opens), ..self }
+    }
+
+    /// Who has these credentials, if they may come to this bucket, and how their request is signed.
+    pub(crate) async fn admit(
+        &self,
+        verified: Option<&s3s::auth::Credentials>,
+        bucket: Option<&str>,
+        headers: &HeaderMap,
+    ) -> S3Result<(Principal, Signing)> {
+        match verified {
+            Some(verified) => {
+                let credential = find(self.credentials.as_ref(), &verified.access_key).await?;
+                let in_header = headers.contains_key(header::AUTHORIZATION);
+                Ok((credential.principal, if in_header { Signing::Header } else { Signing::Query }))
+            }
+            None if bucket.is_some_and(|name| (self.opens)(name)) => {
+                Ok((Principal::Anonymous, Signing::Nobody))
+            }
+            // Nothing is offered to strangers: they are told so before anything of theirs is read.
+            None => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
+        }
     }
 }
 
 #[async_trait]
 impl S3Access for Gate {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let principal = match context.credentials() {
-            Some(verified) => find(self.credentials.as_ref(), &verified.access_key).await?.principal,
-            None if context.s3_path().get_bucket_name().is_some_and(|name| (self.opens)(name)) => {
-                Principal::Anonymous
-            }
-            // Nothing is offered to strangers: they are told so before anything of theirs is read.
-            None => return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
-        };
+        let bucket = context.s3_path().get_bucket_name();
+        let (principal, signing) = self.admit(context.credentials(), bucket, context.headers()).await?;
         context.extensions_mut().insert(principal);
+        context.extensions_mut().insert(signing);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The way of one request: filter, `s3s`, response.
 
-use std::sync::Arc;
+mod mend;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
@@ -11,10 +11,13 @@ use s3s::{S3Error, S3ErrorCode, service::S3Service};
 use crate::{
     Admission, Filter, Operation, Payload, Refusal,
     cross_origin::{CrossOrigin, is_preflight},
+    detour::Marked,
     form::Forms,
     upload,
-    xml_body::{DocumentBody, DocumentRoom},
 };
+
+pub(crate) use self::mend::VersionOrder;
+use self::mend::{escape_control_characters, explain, interleave, unquote_entity_tag};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
@@ -23,7 +26,6 @@ pub struct Front {
     filter: Filter,
     service: S3Service,
     environment: Environment,
-    room: DocumentRoom,
     cross_origin: Option<CrossOrigin>,
     forms: Option<Forms>,
 }
@@ -35,7 +37,7 @@ pub struct RequestId(pub String);
 impl Front {
     /// A front that asks `filter`, then `service`.
     pub fn new(filter: Filter, service: S3Service, environment: Environment) -> Self {
-        Self { filter, service, environment, room: DocumentRoom::default(), cross_origin: None, forms: None }
+        Self { filter, service, environment, cross_origin: None, forms: None }
     }
 
     /// The same, which takes uploads by form.
@@ -112,24 +114,17 @@ impl Front {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let marked = Marked::of(&parts, &admission, &self.filter);
         parts.headers.extend(admission.hoisted);
         parts.extensions.insert(id.clone());
         parts.extensions.insert(admission.operation);
-        let document = self.room.document();
-        let body = if admission.is_upload {
-            upload::park(&mut parts.extensions, body, admission.payload);
-            s3s::Body::empty()
-        } else if admission.payload == Payload::Nothing {
-            s3s::Body::empty()
-        } else {
-            let expected = (admission.operation, &admission.payload);
-            let body = DocumentBody::new(body, expected, &parts.headers, Arc::clone(&document))?;
-            s3s::Body::http_body_unsync(body)
-        };
-        let answer = self.service.call(Request::from_parts(parts, body)).await;
-        if let Some(refusal) = document.fault() {
-            return Err(refusal.clone());
+        if let Some(marked) = marked {
+            parts.extensions.insert(marked);
         }
+        if admission.payload != Payload::Nothing || admission.is_upload {
+            upload::park(&mut parts.extensions, body, admission.payload);
+        }
+        let answer = self.service.call(Request::from_parts(parts, s3s::Body::empty())).await;
         let mut answer = answer.unwrap_or_else(|error| {
             tracing::error!(?error, "a response could not be written");
             error_response(S3Error::new(S3ErrorCode::InternalError), id)
@@ -139,8 +134,10 @@ impl Front {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         explain(&mut answer, id);
-        if admission.operation == Operation::GetObjectAttributes {
-            unquote_entity_tag(&mut answer);
+        match admission.operation {
+            Operation::GetObjectAttributes => unquote_entity_tag(&mut answer),
+            Operation::ListObjectVersions => interleave(&mut answer),
+            _ => {}
         }
         escape_control_characters(&mut answer);
         // Whoever counts requests counts them by operation.
@@ -159,79 +156,6 @@ impl Front {
         self.environment.fill_random(&mut id);
         RequestId(hex::encode_upper(id))
     }
-}
-
-/// What is said with a code that came without a word: most of these are errors that `s3s` finds itself.
-const MESSAGES: &[(&str, &str)] = &[
-    ("SignatureDoesNotMatch", "The signature does not match: check the secret key and the signing method."),
-    (
-        "InvalidBucketName",
-        "A bucket name has 3 to 63 of a-z, 0-9, hyphen and dot, with a letter or digit at both ends.",
-    ),
-    ("KeyTooLongError", "A key has at most 1,024 bytes."),
-    (
-        "RequestTimeTooSkewed",
-        "The time of the request differs too much from that of the server: set the clock.",
-    ),
-    ("MalformedXML", "The document is not well-formed, or not the one that the operation expects."),
-    ("PreconditionFailed", "A condition of the request does not hold."),
-    ("InternalError", "The service failed: try again, and tell the operator if it goes on."),
-];
-
-/// Gives an error that has neither its message, if there is one for its code, and its request id.
-fn explain(answer: &mut Response<s3s::Body>, id: &RequestId) {
-    if answer.status().as_u16() < 400 {
-        return;
-    }
-    let Some(text) = answer.body().bytes() else { return };
-    let text = String::from_utf8_lossy(&text);
-    let Some((head, rest)) = text.split_once("</Code>").filter(|_| !text.contains("<Message>")) else {
-        return;
-    };
-    let code = head.rsplit_once("<Code>").map_or("", |(_, code)| code);
-    let message = MESSAGES.iter().find(|(known, _)| *known == code).map(|(_, message)| *message);
-    let message = message.map(|message| format!("<Message>{message}</Message>")).unwrap_or_default();
-    let needs_id = !rest.contains("<RequestId>");
-    let request_id = if needs_id { format!("<RequestId>{}</RequestId>", id.0) } else { String::new() };
-    replace_body(answer, format!("{head}</Code>{message}{request_id}{rest}").into_bytes());
-}
-
-fn replace_body(answer: &mut Response<s3s::Body>, body: Vec<u8>) {
-    if answer.headers().contains_key(header::CONTENT_LENGTH) {
-        answer.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
-    }
-    *answer.body_mut() = s3s::Body::from(body);
-}
-
-/// Takes the quotes off the entity tag of an answer, where S3 has none, and `s3s` writes them all the same.
-fn unquote_entity_tag(answer: &mut Response<s3s::Body>) {
-    let Some(text) = answer.body().bytes() else { return };
-    let text = String::from_utf8_lossy(&text);
-    let quoted = |mark: &str| text.contains(&format!("<ETag>{mark}"));
-    let Some(mark) = ["&quot;", "\""].into_iter().find(|mark| quoted(mark)) else { return };
-    let unquoted =
-        text.replace(&format!("<ETag>{mark}"), "<ETag>").replace(&format!("{mark}</ETag>"), "</ETag>");
-    replace_body(answer, unquoted.into_bytes());
-}
-
-/// Writes the control characters of an XML answer as references, as S3 does: `s3s` leaves them as they are, and a reader
-/// takes a carriage return for a line feed.
-fn escape_control_characters(answer: &mut Response<s3s::Body>) {
-    let is_xml = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
-    let Some(text) = answer.body().bytes().filter(|_| is_xml) else { return };
-    let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n');
-    if !text.iter().any(is_control) {
-        return;
-    }
-    let mut escaped = Vec::with_capacity(text.len() + 64);
-    for byte in text {
-        if is_control(&byte) {
-            escaped.extend_from_slice(format!("&#x{byte:X};").as_bytes());
-        } else {
-            escaped.push(byte);
-        }
-    }
-    replace_body(answer, escaped);
 }
 
 fn error_response(mut error: S3Error, id: &RequestId) -> Response<s3s::Body> {

@@ -14,6 +14,7 @@ mod cors;
 mod deletion;
 mod lifecycle;
 mod list;
+mod list_uploads;
 mod lock;
 mod notification;
 mod object;
@@ -27,13 +28,13 @@ use std::sync::Arc;
 
 pub(crate) use post::PostedObject;
 
-use answer::{from_denial, from_store, invalid_argument};
+use answer::{from_denial, from_store, invalid_argument, not_the_owner};
 use asking::RequestFacts;
 pub(crate) use asking::{Asking, Signing};
 use http::Extensions;
 use nuee_access::{Action, Decider, Permit};
 use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
-use nuee_store::{Bucket, Store, VersionTarget};
+use nuee_store::{Bucket, Store, VersionTarget, is_version_id};
 
 use crate::Destinations;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
@@ -96,6 +97,9 @@ impl Handlers {
         let action = if version.is_some() { by_id } else { latest };
         let (bucket, key) = (self.find_bucket(bucket)?, key(object)?);
         let permit = self.decide(asking, &bucket, action, (Some(&key), version))?;
+        if version.is_some_and(|version| !is_version_id(version)) {
+            return Err(invalid_argument("Invalid version id specified"));
+        }
         Ok((VersionTarget { bucket, key, version: version.map(str::to_owned) }, permit))
     }
 
@@ -106,6 +110,9 @@ impl Handlers {
         action: Action,
         (key, version): (Option<&ObjectKey>, Option<&str>),
     ) -> S3Result<Permit> {
+        if asking.expected_owner().is_some_and(|owner| owner != bucket.project.to_string()) {
+            return Err(not_the_owner());
+        }
         let facts = RequestFacts { asking, store: &self.store, bucket, key, version };
         let decided =
             self.decider.decide_in_bucket(asking, action, bucket.resource(), bucket.rules(), &facts);

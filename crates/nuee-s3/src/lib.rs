@@ -13,6 +13,8 @@
 mod auth;
 mod cross_origin;
 mod destinations;
+mod detour;
+mod document;
 mod error;
 mod event_message;
 mod filter;
@@ -23,10 +25,10 @@ mod host;
 mod message_signer;
 mod service;
 mod upload;
-mod xml_body;
 
 pub use auth::{Authenticator, Credential, Credentials, Gate};
 pub use destinations::Destinations;
+pub use detour::service_with_detour;
 pub use error::Error;
 pub use event_message::event_message;
 pub use filter::{Admission, Filter, Operation, Payload, Refusal};

@@ -9,11 +9,10 @@ use nuee_access::Decider;
 use nuee_base::{AccessKeyId, Environment};
 use nuee_store::Store;
 use nuee_tenancy::Tenancy;
-use s3s::service::S3ServiceBuilder;
 
 use crate::{
-    Authenticator, Credential, Credentials, Destinations, Error, Filter, Front, Gate, Hosts, InvalidDomain,
-    cross_origin::CrossOrigin, form::Forms, handlers::Handlers,
+    Credential, Credentials, Destinations, Error, Filter, Front, Gate, Hosts, InvalidDomain,
+    cross_origin::CrossOrigin, detour::service_with_detour, form::Forms, handlers::Handlers,
 };
 
 /// How the surface is reached.
@@ -51,11 +50,9 @@ impl Service {
         let handlers = Handlers { store, decider, environment: environment.clone(), destinations };
         let filter = Filter::new(hosts.clone());
         let forms = Forms::new(handlers.clone(), Arc::clone(&credentials), filter.clone());
-        let mut builder = S3ServiceBuilder::new(handlers);
-        builder.set_auth(Authenticator::new(Arc::clone(&credentials)));
-        builder.set_access(Gate::new(credentials).open_to_strangers(has_policy));
-        builder.set_host(hosts);
-        let front = Front::new(filter, builder.build(), environment);
+        let gate = Gate::new(Arc::clone(&credentials)).open_to_strangers(has_policy);
+        let service = service_with_detour(handlers, credentials, gate, hosts);
+        let front = Front::new(filter, service, environment);
         Ok(Self(Arc::new(front.with_cross_origin(cross_origin).with_forms(forms))))
     }
 

@@ -102,6 +102,12 @@ pub enum Error {
     /// An argument is not one that could be meant.
     #[error("{0}")]
     InvalidArgument(String),
+    /// More tags than there may be.
+    #[error("the tags cannot be more than {limit}")]
+    TooManyTags {
+        /// How many there may be.
+        limit: usize,
+    },
     /// A tag is none.
     #[error("{0}")]
     InvalidTag(String),
@@ -172,6 +178,7 @@ impl Error {
             | Self::IncompleteBody { .. }
             | Self::InvalidArgument(_)
             | Self::InvalidTag(_)
+            | Self::TooManyTags { .. }
             | Self::Invalid(_) => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::LimitExceeded,
             Self::PreconditionFailed | Self::NotModified => ErrorKind::PreconditionFailed,

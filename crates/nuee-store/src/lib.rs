@@ -61,7 +61,7 @@ pub use lifecycle::{
     NoncurrentExpiration, TransitionMinimum,
 };
 pub use list::{ListQuery, ListedObject, ListedVersion, MAX_PAGE, Page, VersionPage, VersionsQuery};
-pub use lock::{DefaultRetention, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod};
+pub use lock::{DefaultRetention, LegalHold, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod};
 pub use notification::{EventName, NotificationRule, Notifications};
 pub use object::{Described, MAX_PUT_BYTES, Object, ObjectInfo, Origin};
 pub use reclaim::ReclaimReport;
@@ -76,3 +76,4 @@ pub use upload::{
 };
 pub use verify::{Finding, VerifyReport};
 pub use version_change::{ObjectPart, VersionTarget};
+pub use version_id::is_version_id;

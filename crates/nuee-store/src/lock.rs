@@ -56,19 +56,33 @@ impl Retention {
     }
 }
 
+/// Whether a version is under legal hold.
+///
+/// The numbers by which rows know the first two are those of `false` and `true`, which stood there once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LegalHold {
+    /// Nobody ever said anything of one.
+    #[default]
+    Never,
+    /// It is.
+    On,
+    /// It is not, as somebody said.
+    Off,
+}
+
 /// What keeps a version from being removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
     /// Its retention, over or not.
     pub retention: Option<Retention>,
-    /// Whether it is under legal hold.
-    pub legal_hold: bool,
+    /// Its legal hold, which lasts until somebody ends it.
+    pub legal_hold: LegalHold,
 }
 
 impl Lock {
     /// [`Error::Locked`] if the version may not be removed at `now`.
     pub(crate) fn allow_removal(&self, now: Timestamp, bypass: bool) -> Result<(), Error> {
-        if self.legal_hold {
+        if self.legal_hold == LegalHold::On {
             return Err(Error::Locked("it is under legal hold".into()));
         }
         match self.retention.filter(|retention| retention.until() > now) {
@@ -113,7 +127,10 @@ impl fmt::Display for Lock {
             Some(retention) => write!(f, "{} until {}", retention.mode.as_str(), retention.until())?,
             None => f.write_str("no retention")?,
         }
-        f.write_str(if self.legal_hold { ", legal hold" } else { ", no legal hold" })
+        f.write_str(match self.legal_hold {
+            LegalHold::On => ", legal hold",
+            LegalHold::Never | LegalHold::Off => ", no legal hold",
+        })
     }
 }
 
@@ -190,12 +207,12 @@ mod tests {
     }
 
     fn lock(mode: RetentionMode, until: i64) -> Lock {
-        Lock { retention: Some(Retention::new(mode, at(until))), legal_hold: false }
+        Lock { retention: Some(Retention::new(mode, at(until))), legal_hold: LegalHold::Never }
     }
 
     #[test]
     fn what_is_locked_stays() {
-        let held = Lock { legal_hold: true, ..Lock::default() };
+        let held = Lock { legal_hold: LegalHold::On, ..Lock::default() };
         for (lock, now, bypass, allowed) in [
             (Lock::default(), 5, false, true),
             (lock(Governance, 10), 9, false, false),
@@ -205,7 +222,7 @@ mod tests {
             (lock(Compliance, 10), 9, true, false),
             (lock(Compliance, 10), 10, false, true),
             (held, 99, true, false),
-            (Lock { legal_hold: true, ..lock(Governance, 10) }, 9, true, false),
+            (Lock { legal_hold: LegalHold::On, ..lock(Governance, 10) }, 9, true, false),
         ] {
             assert_eq!(lock.allow_removal(at(now), bypass).is_ok(), allowed, "{lock} at {now}, {bypass}");
         }

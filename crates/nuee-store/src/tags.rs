@@ -20,10 +20,10 @@ impl TagSet {
     /// The most characters of a tag's value.
     const MAX_VALUE: usize = 256;
 
-    /// Up to `limit` tags with keys of their own. [`Error::InvalidTag`] says which one is none.
+    /// Up to `limit` tags with keys of their own. [`Error::TooManyTags`], or [`Error::InvalidTag`], which says which one is none.
     pub fn new(tags: Vec<(String, String)>, limit: usize) -> Result<Self, Error> {
         if tags.len() > limit {
-            return Err(Error::InvalidTag(format!("there are {} tags, and {limit} at most", tags.len())));
+            return Err(Error::TooManyTags { limit });
         }
         let mut keys = BTreeSet::new();
         for (key, value) in &tags {

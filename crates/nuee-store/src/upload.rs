@@ -266,17 +266,17 @@ impl Store {
         &self,
         permit: &Permit,
         bucket: &Arc<Bucket>,
-        (after_key, after_id): (&str, Option<UploadId>),
+        (after_key, after_id): (&[u8], Option<UploadId>),
         limit: u32,
     ) -> Result<Vec<UploadInfo>, Error> {
         permit.require_bucket(Action::ListUploads, bucket.id)?;
         let after_id = after_id.map_or([u8::MAX; 16], UploadId::to_bytes);
-        let (store, bucket, after_key) = (self.clone(), Arc::clone(bucket), after_key.to_owned());
+        let (store, bucket, after_key) = (self.clone(), Arc::clone(bucket), after_key.to_vec());
         blocking(&self.0.listing, move || {
             let rows = store
                 .0
                 .metadata
-                .read(|snapshot| snapshot.uploads(bucket.number, after_key.as_bytes(), after_id, limit))?;
+                .read(|snapshot| snapshot.uploads(bucket.number, &after_key, after_id, limit))?;
             let info = |row: UploadRow| {
                 let upload = store.open_upload(&bucket, &row)?;
                 let created_at = Timestamp::from_micros(upload.created_at_micros);

@@ -8,7 +8,7 @@ use nuee_journal::Subject;
 use nuee_metadata::{PartRow, Snapshot, Transaction, VersionRow};
 
 use crate::{
-    Bucket, Checksum, Error, ObjectInfo, Retention, Store, TagSet,
+    Bucket, Checksum, Error, LegalHold, ObjectInfo, Retention, Store, TagSet,
     blob_write::blocking,
     record::{self, ChecksumRecord, Content as Stored, Version},
 };
@@ -170,7 +170,7 @@ impl Store {
         context: &Context,
         permit: &Permit,
         target: &VersionTarget,
-        legal_hold: bool,
+        legal_hold: LegalHold,
     ) -> Result<Option<String>, Error> {
         permit.require_bucket(Action::PutObjectLegalHold, target.bucket.id)?;
         self.require_object_lock(&target.bucket)?;

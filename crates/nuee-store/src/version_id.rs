@@ -36,6 +36,13 @@ impl VersionId {
     }
 }
 
+/// Whether this could be the id of a version of some bucket. One that could not is a mistake of whoever asks.
+#[must_use]
+pub fn is_version_id(text: &str) -> bool {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text == NULL || text.strip_prefix(MARK).is_some_and(|hex| hex.len() == 32 && hex.bytes().all(is_hex))
+}
+
 /// The id of the version of this number.
 pub(crate) fn write(bucket: &Bucket, number: i64) -> String {
     let tag = seal(bucket, number);
@@ -102,6 +109,8 @@ mod tests {
         let zeroes = format!("v{}", "0".repeat(32));
         for bad in ["", "v", "NULL", "7", "é", &upper, cut, &longer, &zeroes, &good[1..]] {
             assert_eq!(VersionId::parse(&bucket, bad), None, "{bad}");
+            assert_eq!(is_version_id(bad), bad == zeroes, "{bad}");
         }
+        assert!(is_version_id(&good) && is_version_id("null"));
     }
 }

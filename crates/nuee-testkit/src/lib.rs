@@ -35,7 +35,7 @@ use nuee_tenancy::{AccessKey, Project, ServiceAccount};
 use tempfile::TempDir;
 
 pub use client::Client;
-pub use program::{Program, Running};
+pub use program::{Program, Running, resident_bytes};
 pub use wire::{Answer, Wire};
 
 /// The projects that every test server has.

@@ -141,10 +141,7 @@ impl Running {
 
     /// Its resident memory, in bytes.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let status = fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib: u64 = line.context("the kernel tells VmRSS")?.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib << 10)
+        resident_bytes(self.child.id())
     }
 
     /// Sends it a signal.
@@ -161,6 +158,14 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// The resident memory of a process, in bytes.
+pub fn resident_bytes(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line.context("the kernel tells VmRSS")?.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib << 10)
 }
 
 impl Drop for Running {

@@ -63,6 +63,10 @@ impl Operations {
         Self(bits)
     }
 
+    pub(super) const fn all_but(others: &[Operation]) -> Self {
+        Self(!Self::of(others).0)
+    }
+
     pub(super) const fn contains(self, operation: Operation) -> bool {
         self.0 & (1 << operation as u128) != 0
     }

@@ -31,6 +31,7 @@ kinds! {
     access_denied = "AccessDenied", FORBIDDEN;
     authorization_malformed = "AuthorizationHeaderMalformed", BAD_REQUEST;
     query_parameters = "AuthorizationQueryParametersError", BAD_REQUEST;
+    bucket_acl_with_ownership = "InvalidBucketAclWithObjectOwnership", BAD_REQUEST;
     bad_digest = "BadDigest", BAD_REQUEST;
     entity_too_large = "EntityTooLarge", BAD_REQUEST;
     incorrect_number_of_files = "IncorrectNumberOfFilesInPostRequest", BAD_REQUEST;

@@ -22,6 +22,8 @@ pub(super) enum Values {
     Any,
     /// Any but an empty one, which `s3s` would take for an absent one.
     Given,
+    /// Any of at most so many bytes.
+    UpTo(usize),
     /// These; others exist at S3.
     Offered(&'static [&'static str]),
     /// These; there are no others.
@@ -34,6 +36,9 @@ pub(super) enum Values {
 
 /// The access control lists that say what is so.
 const PRIVATE_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
+
+/// The most bytes of a header that patterns of bucket policies are compared with.
+const MAX_COMPARED: usize = 4_096;
 
 /// A line of a table.
 pub(super) struct Rule {
@@ -71,6 +76,8 @@ const VERSIONED: Operations = Operations::of(&[
     O::GetObjectLegalHold,
     O::PutObjectLegalHold,
 ]);
+/// Whatever is about a bucket that exists.
+const OF_BUCKETS: Operations = Operations::all_but(&[O::ListBuckets, O::CreateBucket]);
 const CREATE_BUCKET: Operations = Operations::of(&[O::CreateBucket]);
 const ATTRIBUTES: Operations = Operations::of(&[O::GetObjectAttributes]);
 const COMPLETE: Operations = Operations::of(&[O::CompleteMultipartUpload]);
@@ -110,7 +117,7 @@ const CONDITIONAL: Operations = Operations::of(&[
 
 /// Headers, sorted by name. `x-amz-meta-` stands for all that begin so.
 pub(super) static HEADERS: &[Rule] = {
-    use Values::{Acl, Any, CustomerKey, Given, Offered, OneOf};
+    use Values::{Acl, Any, CustomerKey, Given, Offered, OneOf, UpTo};
     &[
         rule("cache-control", ALL, Any),
         rule("content-disposition", ALL, Any),
@@ -128,7 +135,9 @@ pub(super) static HEADERS: &[Rule] = {
         rule("if-range", NONE, Any),
         rule("if-unmodified-since", CONDITIONAL, Given),
         rule("range", ALL, Given),
+        rule("referer", ALL, UpTo(MAX_COMPARED)),
         rule("transfer-encoding", ALL, Given),
+        rule("user-agent", ALL, UpTo(MAX_COMPARED)),
         rule(
             "x-amz-acl",
             Operations::of(&[
@@ -183,7 +192,7 @@ pub(super) static HEADERS: &[Rule] = {
         rule("x-amz-copy-source-server-side-encryption-customer-key-md5", NONE, CustomerKey),
         rule("x-amz-date", ALL, Given),
         rule("x-amz-decoded-content-length", CONTENT, Given),
-        rule("x-amz-expected-bucket-owner", NONE, Any),
+        rule("x-amz-expected-bucket-owner", OF_BUCKETS, Given),
         rule("x-amz-grant-full-control", NONE, Acl),
         rule("x-amz-grant-read", NONE, Acl),
         rule("x-amz-grant-read-acp", NONE, Acl),
@@ -205,7 +214,8 @@ pub(super) static HEADERS: &[Rule] = {
         rule("x-amz-optional-object-attributes", NONE, Any),
         rule("x-amz-part-number-marker", ATTRIBUTES, Given),
         rule("x-amz-rename-source", NONE, Any),
-        rule("x-amz-request-payer", NONE, Any),
+        // No bucket here makes those who ask pay: whoever would agrees to nothing.
+        rule("x-amz-request-payer", OF_BUCKETS, OneOf(&["requester"])),
         rule(
             "x-amz-sdk-checksum-algorithm",
             CHECKED,
@@ -224,7 +234,7 @@ pub(super) static HEADERS: &[Rule] = {
             Operations::of(&[O::PutBucketNotificationConfiguration]),
             OneOf(&["true", "false", "True", "False"]),
         ),
-        rule("x-amz-source-expected-bucket-owner", NONE, Any),
+        rule("x-amz-source-expected-bucket-owner", COPY, Given),
         rule("x-amz-storage-class", MAKE, Offered(&["STANDARD"])),
         rule("x-amz-tagging", MAKE, Any),
         rule("x-amz-tagging-directive", COPY_OBJECT, OneOf(&["COPY", "REPLACE"])),
@@ -438,6 +448,12 @@ impl Rule {
     pub(super) fn check(&self, operation: O, value: &[u8]) -> Result<(), Refusal> {
         let name = self.name;
         if matches!(self.values, Values::Acl) && !PRIVATE_ACLS.iter().any(|acl| acl.as_bytes() == value) {
+            if operation == O::CreateBucket {
+                return Err(Refusal::bucket_acl_with_ownership(
+                    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting: use a bucket policy \
+                     instead, and send private or no ACL.",
+                ));
+            }
             return Err(Refusal::acl_not_supported(
                 "The bucket does not allow ACLs: use a bucket policy instead, and send private or no ACL.",
             ));
@@ -464,7 +480,11 @@ impl Rule {
             Values::OneOf(values) if !among(values) => {
                 Err(Refusal::invalid_argument(format!("{name} must be one of {}.", values.join(", "))))
             }
+            Values::UpTo(most) if value.len() > most => {
+                Err(Refusal::invalid_request(format!("{name} has more than {most} bytes: shorten it.")))
+            }
             Values::Any
+            | Values::UpTo(_)
             | Values::Given
             | Values::Offered(_)
             | Values::OneOf(_)

@@ -6,10 +6,11 @@
 //! is refused with `AccessControlListNotSupported`, as at S3.
 
 use nuee_access::Action;
-use nuee_base::Context;
+use nuee_store::Bucket;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::asking::asking;
+use crate::handlers::bucket::owner;
 use crate::handlers::{
     Handlers,
     answer::{bad_request, from_store},
@@ -60,28 +61,28 @@ fn says_what_is_so(document: &dto::AccessControlPolicy, owner: &dto::Owner) -> b
         && !grants.is_empty()
 }
 
-impl Handlers {
-    /// The list of a bucket or an object that is its owner's alone.
-    fn private(&self, context: &Context) -> (dto::Owner, dto::Grants) {
-        let owner = self.owner(context);
-        let grantee = dto::Grantee {
-            display_name: None,
-            email_address: None,
-            id: owner.id.clone(),
-            type_: dto::Type::from_static(dto::Type::CANONICAL_USER),
-            uri: None,
-        };
-        let permission = Some(dto::Permission::from_static(dto::Permission::FULL_CONTROL));
-        (owner, vec![dto::Grant { grantee: Some(grantee), permission }])
-    }
+/// The list of a bucket or an object that is its owner's alone.
+fn private(bucket: &Bucket) -> (dto::Owner, dto::Grants) {
+    let owner = owner(bucket);
+    let grantee = dto::Grantee {
+        display_name: None,
+        email_address: None,
+        id: owner.id.clone(),
+        type_: dto::Type::from_static(dto::Type::CANONICAL_USER),
+        uri: None,
+    };
+    let permission = Some(dto::Permission::from_static(dto::Permission::FULL_CONTROL));
+    (owner, vec![dto::Grant { grantee: Some(grantee), permission }])
+}
 
+impl Handlers {
     pub(crate) async fn get_bucket_acl(
         &self,
         request: S3Request<dto::GetBucketAclInput>,
     ) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
         let context = asking!(self, request);
-        let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketAcl)?;
-        let (owner, grants) = self.private(&context);
+        let (bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::GetBucketAcl)?;
+        let (owner, grants) = private(&bucket);
         Ok(S3Response::new(dto::GetBucketAclOutput { grants: Some(grants), owner: Some(owner) }))
     }
 
@@ -90,9 +91,9 @@ impl Handlers {
         request: S3Request<dto::PutBucketAclInput>,
     ) -> S3Result<S3Response<dto::PutBucketAclOutput>> {
         let context = asking!(self, request);
-        let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketAcl)?;
+        let (bucket, _permit) = self.bucket(&context, &request.input.bucket, Action::PutBucketAcl)?;
         let canned = request.input.acl.as_ref().map(dto::BucketCannedACL::as_str);
-        check(canned, request.input.access_control_policy.as_ref(), &self.owner(&context))?;
+        check(canned, request.input.access_control_policy.as_ref(), &owner(&bucket))?;
         Ok(S3Response::new(dto::PutBucketAclOutput {}))
     }
 
@@ -106,7 +107,7 @@ impl Handlers {
         let (target, permit) =
             self.version(&context, named, (Action::GetObjectAcl, Action::GetObjectVersionAcl))?;
         self.store.object_info(&permit, &target).map_err(from_store)?;
-        let (owner, grants) = self.private(&context);
+        let (owner, grants) = private(&target.bucket);
         let (grants, owner) = (Some(grants), Some(owner));
         Ok(S3Response::new(dto::GetObjectAclOutput { grants, owner, request_charged: None }))
     }
@@ -122,7 +123,7 @@ impl Handlers {
             self.version(&context, named, (Action::PutObjectAcl, Action::PutObjectVersionAcl))?;
         self.store.object_info(&permit, &target).map_err(from_store)?;
         let canned = input.acl.as_ref().map(dto::ObjectCannedACL::as_str);
-        check(canned, input.access_control_policy.as_ref(), &self.owner(&context))?;
+        check(canned, input.access_control_policy.as_ref(), &owner(&target.bucket))?;
         Ok(S3Response::new(dto::PutObjectAclOutput { request_charged: None }))
     }
 

@@ -7,7 +7,8 @@ use http::{
     HeaderMap, HeaderValue,
     header::{ALLOW, CONTENT_TYPE, LAST_MODIFIED},
 };
-use nuee_base::ErrorKind;
+use nuee_access::Reason;
+use nuee_base::{ErrorKind, Principal};
 use nuee_store::Error;
 use s3s::{S3Error, S3ErrorCode, dto};
 
@@ -27,6 +28,8 @@ pub(crate) fn from_store(error: Error) -> S3Error {
         Error::InvalidBucketState(_) => S3ErrorCode::InvalidBucketState,
         Error::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
         Error::InvalidTag(_) => S3ErrorCode::InvalidTag,
+        // S3 has no better word for it.
+        Error::TooManyTags { .. } => return bad_request("BadRequest", error.to_string()),
         Error::SourceChanged => S3ErrorCode::OperationAborted,
         Error::NoSuchUpload => S3ErrorCode::NoSuchUpload,
         Error::InvalidPart(_) => S3ErrorCode::InvalidPart,
@@ -121,7 +124,18 @@ pub(crate) fn from_denial(denied: nuee_access::Denied) -> S3Error {
         principal = %denied.principal(), action = %denied.action(), resource = %denied.resource(),
         reason = ?denied.reason(), "denied"
     );
-    S3Error::with_message(S3ErrorCode::AccessDenied, denied.to_string())
+    // That a policy denies is told to those who belong to the platform: it is where they have to look.
+    let by_policy =
+        denied.reason() == Reason::DeniedByBucketPolicy && *denied.principal() != Principal::Anonymous;
+    let message = denied.to_string();
+    let message =
+        if by_policy { format!("{message}, with an explicit deny in the bucket's policy") } else { message };
+    S3Error::with_message(S3ErrorCode::AccessDenied, message)
+}
+
+/// The answer to who takes a bucket for somebody else's. It is that of a denial, as at S3.
+pub(crate) fn not_the_owner() -> S3Error {
+    S3Error::with_message(S3ErrorCode::AccessDenied, "The bucket is not of the owner that was expected.")
 }
 
 /// The answer to who asks for a configuration that a bucket does not have.

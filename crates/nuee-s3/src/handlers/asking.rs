@@ -15,19 +15,30 @@ use crate::handlers::tagging;
 pub(crate) enum Signing {
     /// It is not.
     Nobody,
-    /// In its header or in its query.
-    Request,
+    /// In its `Authorization` header.
+    Header,
+    /// In its query: it is presigned.
+    Query,
     /// In the fields of a form.
     Form,
 }
 
+/// Which bucket of a request is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Target,
+    Source,
+}
+
 /// A request: who asks, and its head.
+#[derive(Clone)]
 pub(crate) struct Asking<'r> {
     context: Context,
     headers: &'r HeaderMap,
     uri: &'r Uri,
     arrival: Option<Arrival>,
     signing: Signing,
+    side: Side,
 }
 
 impl Deref for Asking<'_> {
@@ -44,17 +55,35 @@ impl<'r> Asking<'r> {
         (headers, uri, extensions): (&'r HeaderMap, &'r Uri, &Extensions),
         signing: Signing,
     ) -> Self {
-        Self { context, headers, uri, arrival: extensions.get::<Arrival>().copied(), signing }
+        Self {
+            context,
+            headers,
+            uri,
+            arrival: extensions.get::<Arrival>().copied(),
+            signing,
+            side: Side::Target,
+        }
+    }
+
+    /// The same, about the source of its copy.
+    pub(crate) fn about_source(&self) -> Self {
+        Self { side: Side::Source, ..self.clone() }
+    }
+
+    /// Whose the bucket is, if the request says it.
+    pub(crate) fn expected_owner(&self) -> Option<&str> {
+        let name = match self.side {
+            Side::Target => "x-amz-expected-bucket-owner",
+            Side::Source => "x-amz-source-expected-bucket-owner",
+        };
+        // What cannot be read is nobody.
+        self.headers.get(name).map(|value| value.to_str().unwrap_or_default())
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
         let query = self.uri.query()?;
         let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(known, _)| known == name);
         found.next().map(|(_, value)| value.into_owned())
-    }
-
-    fn is_presigned(&self) -> bool {
-        self.parameter("X-Amz-Signature").is_some()
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -119,11 +148,14 @@ impl<'r> Asking<'r> {
             Key::AuthType => match self.signing {
                 Signing::Nobody => None,
                 Signing::Form => Some("POST".to_owned()),
-                Signing::Request if self.is_presigned() => Some("REST-QUERY-STRING".to_owned()),
-                Signing::Request => Some("REST-HEADER".to_owned()),
+                Signing::Query => Some("REST-QUERY-STRING".to_owned()),
+                Signing::Header => Some("REST-HEADER".to_owned()),
             },
             Key::SignatureVersion => (self.signing != Signing::Nobody).then(|| "AWS4-HMAC-SHA256".to_owned()),
-            Key::SignatureAge => self.signature_age().filter(|_| self.signing == Signing::Request),
+            Key::SignatureAge => {
+                let dated = matches!(self.signing, Signing::Header | Signing::Query);
+                dated.then(|| self.signature_age()).flatten()
+            }
             Key::ObjectLockRemainingRetentionDays => {
                 let until = self.header("x-amz-object-lock-retain-until-date")?;
                 let format = &time::format_description::well_known::Rfc3339;
@@ -144,10 +176,7 @@ macro_rules! asking {
         $crate::handlers::Asking::new(
             $handlers.context(&$request.extensions)?,
             (&$request.headers, &$request.uri, &$request.extensions),
-            match $request.credentials {
-                Some(_) => $crate::handlers::Signing::Request,
-                None => $crate::handlers::Signing::Nobody,
-            },
+            $request.extensions.get().copied().unwrap_or($crate::handlers::Signing::Nobody),
         )
     };
 }

@@ -2,7 +2,7 @@
 
 use nuee_access::{Action, Resource};
 use nuee_base::{BucketName, Context, Principal};
-use nuee_store::Encryption;
+use nuee_store::{Bucket, Encryption};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::asking::asking;
@@ -41,6 +41,11 @@ pub(crate) fn encryption_by_name(name: &str) -> S3Result<Encryption> {
     }
 }
 
+/// Who owns a bucket and all that is in it, as S3 has it: its project.
+pub(crate) fn owner(bucket: &Bucket) -> dto::Owner {
+    dto::Owner { display_name: None, id: Some(bucket.project.to_string()) }
+}
+
 impl Handlers {
     pub(crate) async fn list_buckets(
         &self,
@@ -71,23 +76,17 @@ impl Handlers {
             creation_date: Some(bucket.created_at.to_date_time().into()),
             bucket_region: None,
         });
-        let owner = self.owner(&context);
+        let owner = match context.principal() {
+            Principal::ServiceAccount { project, .. } => project.to_string(),
+            other => other.to_string(),
+        };
+        let owner = dto::Owner { display_name: None, id: Some(owner) };
         Ok(S3Response::new(dto::ListBucketsOutput {
             buckets: Some(buckets.collect()),
             owner: Some(owner),
             continuation_token,
             prefix: input.prefix,
         }))
-    }
-
-    /// Who owns what a project holds, as S3 has it: the project.
-    #[expect(clippy::unused_self, reason = "reads as what it is about")]
-    pub(crate) fn owner(&self, context: &Context) -> dto::Owner {
-        let id = match context.principal() {
-            Principal::ServiceAccount { project, .. } => project.to_string(),
-            other => other.to_string(),
-        };
-        dto::Owner { display_name: None, id: Some(id) }
     }
 
     pub(crate) async fn create_bucket(

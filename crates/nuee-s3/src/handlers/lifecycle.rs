@@ -3,7 +3,7 @@
 mod document;
 
 use nuee_access::Action;
-use nuee_base::Timestamp;
+use nuee_base::{ObjectKey, Timestamp};
 use nuee_store::{
     Bucket, Described, Lifecycle, Object, ObjectInfo, Setting, SettingName, TagSet, TransitionMinimum,
 };
@@ -62,6 +62,13 @@ pub(crate) fn of_written(
 }
 
 impl Handlers {
+    /// The header of an object that a copy or a completion made, whose tags are those of something else.
+    pub(crate) fn of_made(&self, bucket: &Bucket, key: &ObjectKey, info: &ObjectInfo) -> Option<String> {
+        bucket.settings.lifecycle.as_ref()?;
+        let tags = self.store.tags_to_decide(bucket, key, info.version.as_deref());
+        of_written(bucket, key.as_str(), (info, tags))
+    }
+
     /// The header of an object that is read: of one that its key names, for others are no object to expire.
     pub(crate) fn expiration(
         &self,

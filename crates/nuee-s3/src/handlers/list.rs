@@ -8,9 +8,10 @@ use nuee_store::{Bucket, ListQuery, ListedObject, MAX_PAGE};
 use s3s::{S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::asking::{Asking, asking};
+use crate::handlers::bucket::owner;
 use crate::handlers::{
     Handlers,
-    answer::{from_store, invalid_argument, not_implemented},
+    answer::{from_store, invalid_argument},
     checksum,
     object::timestamp,
 };
@@ -101,7 +102,7 @@ impl Handlers {
             limit,
         };
         let page = self.store.list_objects(&permit, &bucket, query).await.map_err(from_store)?;
-        let owner = (input.fetch_owner == Some(true)).then(|| self.owner(&context));
+        let owner = (input.fetch_owner == Some(true)).then(|| owner(&bucket));
         let count = page.objects.len() + page.prefixes.len();
         let contents = page.objects.into_iter().map(|listed| object(listed, encoding, owner.as_ref()));
         Ok(S3Response::new(dto::ListObjectsV2Output {
@@ -137,7 +138,7 @@ impl Handlers {
             limit,
         };
         let page = self.store.list_objects(&permit, &bucket, query).await.map_err(from_store)?;
-        let owner = self.owner(&context);
+        let owner = owner(&bucket);
         let contents = page.objects.into_iter().map(|listed| object(listed, encoding, Some(&owner)));
         Ok(S3Response::new(dto::ListObjectsOutput {
             name: Some(input.bucket),
@@ -151,65 +152,6 @@ impl Handlers {
             next_marker: page.next.map(|next| encoding.name(next)),
             encoding_type: input.encoding_type,
             request_charged: None,
-        }))
-    }
-
-    pub(crate) async fn list_multipart_uploads(
-        &self,
-        request: S3Request<dto::ListMultipartUploadsInput>,
-    ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
-        let context = asking!(self, request);
-        let (bucket, permit) = self.bucket(&context, &request.input.bucket, Action::ListUploads)?;
-        let input = request.input;
-        if input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()) {
-            return Err(not_implemented("listing uploads by a delimiter"));
-        }
-        let encoding = Encoding::new(input.encoding_type.as_ref())?;
-        let limit = page_size(input.max_uploads)?;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let (mut key, mut id) = (input.key_marker.clone().unwrap_or_default(), None);
-        if let Some(marker) = input.upload_id_marker.as_ref().filter(|marker| !marker.is_empty()) {
-            id =
-                Some(marker.parse().map_err(|_| invalid_argument("upload-id-marker is not an upload's id"))?);
-        }
-        if key.as_str() < prefix.as_str() {
-            // Just before the first key that begins with the prefix.
-            (key, id) = (prefix.clone(), Some(nuee_base::UploadId::from_bytes([0; 16])));
-        }
-        let asked = u32::try_from(limit + 1).unwrap_or(u32::MAX);
-        let found = self.store.list_uploads(&permit, &bucket, (&key, id), asked).await;
-        let mut found = found.map_err(from_store)?;
-        found.retain(|upload| upload.key.as_str().starts_with(&prefix));
-        let more = limit > 0 && found.len() > limit;
-        found.truncate(limit);
-        let last = found.last().filter(|_| more);
-        let owner = self.owner(&context);
-        let uploads = found.iter().map(|upload| dto::MultipartUpload {
-            checksum_algorithm: upload
-                .checksum
-                .map(|(algorithm, _)| dto::ChecksumAlgorithm::from_static(checksum::name(algorithm))),
-            checksum_type: upload
-                .checksum
-                .map(|(_, kind)| dto::ChecksumType::from_static(checksum::kind_name(kind))),
-            initiated: Some(timestamp(upload.created_at)),
-            initiator: None,
-            key: Some(encoding.name(upload.key.to_string())),
-            owner: Some(owner.clone()),
-            storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
-            upload_id: Some(upload.id.to_string()),
-        });
-        Ok(S3Response::new(dto::ListMultipartUploadsOutput {
-            bucket: Some(input.bucket),
-            encoding_type: input.encoding_type,
-            is_truncated: Some(more),
-            key_marker: Some(encoding.name(input.key_marker.unwrap_or_default())),
-            max_uploads: i32::try_from(limit).ok(),
-            next_key_marker: last.map(|upload| encoding.name(upload.key.to_string())),
-            next_upload_id_marker: last.map(|upload| upload.id.to_string()),
-            prefix: input.prefix.map(|prefix| encoding.name(prefix)),
-            upload_id_marker: input.upload_id_marker,
-            uploads: Some(uploads.collect()),
-            ..Default::default()
         }))
     }
 }

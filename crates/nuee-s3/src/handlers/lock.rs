@@ -3,16 +3,13 @@
 use http::HeaderMap;
 use nuee_access::{Action, Permit};
 use nuee_base::Timestamp;
-use nuee_store::{
-    DefaultRetention, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod, VersionTarget,
-};
+use nuee_store::{DefaultRetention, LegalHold, Lock, ObjectLock, Retention, RetentionMode, RetentionPeriod};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::asking::{Asking, asking};
 use crate::handlers::{
     Handlers,
     answer::{absent, from_store, invalid, invalid_argument},
-    key,
     object::timestamp,
 };
 
@@ -41,8 +38,9 @@ pub(crate) fn of_new(headers: &HeaderMap) -> S3Result<Lock> {
         value.transpose().map_err(|_| invalid_argument(format!("{name} is not text")))
     };
     let legal_hold = match text("x-amz-object-lock-legal-hold")? {
-        None | Some(dto::ObjectLockLegalHoldStatus::OFF) => false,
-        Some(dto::ObjectLockLegalHoldStatus::ON) => true,
+        None => LegalHold::Never,
+        Some(dto::ObjectLockLegalHoldStatus::OFF) => LegalHold::Off,
+        Some(dto::ObjectLockLegalHoldStatus::ON) => LegalHold::On,
         Some(_) => return Err(invalid_argument("x-amz-object-lock-legal-hold is ON or OFF")),
     };
     let retention = match (text("x-amz-object-lock-mode")?, text("x-amz-object-lock-retain-until-date")?) {
@@ -63,6 +61,16 @@ pub(crate) fn of_new(headers: &HeaderMap) -> S3Result<Lock> {
     Ok(Lock { retention, legal_hold })
 }
 
+/// What answers say of a legal hold: nothing if nobody ever did.
+fn shown(hold: LegalHold) -> Option<dto::ObjectLockLegalHoldStatus> {
+    use dto::ObjectLockLegalHoldStatus as Status;
+    match hold {
+        LegalHold::Never => None,
+        LegalHold::On => Some(Status::from_static(Status::ON)),
+        LegalHold::Off => Some(Status::from_static(Status::OFF)),
+    }
+}
+
 /// What answers say of the lock of an object.
 pub(crate) struct Shown {
     pub(crate) mode: Option<dto::ObjectLockMode>,
@@ -72,11 +80,10 @@ pub(crate) struct Shown {
 
 impl From<&Lock> for Shown {
     fn from(lock: &Lock) -> Self {
-        let held = dto::ObjectLockLegalHoldStatus::from_static(dto::ObjectLockLegalHoldStatus::ON);
         Self {
             mode: lock.retention.map(|retention| dto::ObjectLockMode::from_static(retention.mode.as_str())),
             until: lock.retention.map(|retention| timestamp(retention.until())),
-            legal_hold: lock.legal_hold.then_some(held),
+            legal_hold: shown(lock.legal_hold),
         }
     }
 }
@@ -92,7 +99,7 @@ impl Handlers {
         if lock.retention.is_some() {
             let _permitted = self.object(context, target, Action::PutObjectRetention)?;
         }
-        if lock.legal_hold {
+        if lock.legal_hold != LegalHold::Never {
             let _permitted = self.object(context, target, Action::PutObjectLegalHold)?;
         }
         Ok(())
@@ -184,9 +191,10 @@ impl Handlers {
     ) -> S3Result<S3Response<dto::PutObjectRetentionOutput>> {
         let context = asking!(self, request);
         let input = request.input;
-        let named = (&*input.bucket, &*input.key);
-        let (bucket, _, permit) = self.object(&context, named, Action::PutObjectRetention)?;
-        let bypass = self.bypass(&context, named, input.bypass_governance_retention)?;
+        let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
+        let actions = (Action::PutObjectRetention, Action::PutObjectRetention);
+        let (target, permit) = self.version(&context, named, actions)?;
+        let bypass = self.bypass(&context, (named.0, named.1), input.bypass_governance_retention)?;
         let asked = input.retention.as_ref().map(|retention| (&retention.mode, &retention.retain_until_date));
         let retention = match asked {
             None | Some((None, None)) => None,
@@ -197,7 +205,6 @@ impl Handlers {
             }
             _ => return Err(malformed("a Retention has a Mode and a RetainUntilDate, or neither")),
         };
-        let target = VersionTarget { bucket, key: key(&input.key)?, version: input.version_id };
         let changed = self.store.set_retention(&context, (&permit, bypass.as_ref()), &target, retention);
         changed.await.map_err(from_store)?;
         Ok(S3Response::new(dto::PutObjectRetentionOutput { request_charged: None }))
@@ -211,11 +218,7 @@ impl Handlers {
         let input = &request.input;
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let lock = self.lock(&context, named, Action::GetObjectLegalHold)?;
-        let status = match lock.legal_hold {
-            true => dto::ObjectLockLegalHoldStatus::ON,
-            false => dto::ObjectLockLegalHoldStatus::OFF,
-        };
-        let status = Some(dto::ObjectLockLegalHoldStatus::from_static(status));
+        let status = Some(shown(lock.legal_hold).ok_or_else(no_lock)?);
         let legal_hold = Some(dto::ObjectLockLegalHold { status });
         Ok(S3Response::new(dto::GetObjectLegalHoldOutput { legal_hold }))
     }
@@ -231,8 +234,8 @@ impl Handlers {
         let (target, permit) = self.version(&context, named, actions)?;
         let status = input.legal_hold.and_then(|hold| hold.status);
         let held = match status.as_ref().map(dto::ObjectLockLegalHoldStatus::as_str) {
-            Some(dto::ObjectLockLegalHoldStatus::ON) => true,
-            Some(dto::ObjectLockLegalHoldStatus::OFF) => false,
+            Some(dto::ObjectLockLegalHoldStatus::ON) => LegalHold::On,
+            Some(dto::ObjectLockLegalHoldStatus::OFF) => LegalHold::Off,
             _ => return Err(malformed("the Status of a LegalHold is ON or OFF")),
         };
         self.store.set_legal_hold(&context, &permit, &target, held).await.map_err(from_store)?;

@@ -275,7 +275,7 @@ impl Handlers {
         let dto::CopySource::Bucket { bucket, key, version_id } = source else {
             return Err(not_implemented("a copy from an access point"));
         };
-        let object = match self.read_target(context, (bucket, key, version_id.as_deref())) {
+        let object = match self.read_target(&context.about_source(), (bucket, key, version_id.as_deref())) {
             Err(error) if *error.code() == S3ErrorCode::MethodNotAllowed => {
                 let message = "The source of a copy request may not specifically refer to a delete marker by version id.";
                 return Err(invalid(message));
@@ -341,6 +341,7 @@ impl Handlers {
         };
         set_object_checksum!(result, info);
         Ok(S3Response::new(dto::CopyObjectOutput {
+            expiration: self.of_made(&bucket, &key, &info),
             copy_object_result: Some(result),
             copy_source_version_id: source_version,
             server_side_encryption: Some(encryption(info.etag)),

@@ -67,7 +67,7 @@ impl Handlers {
 
 /// The tags of a document such as `<Tagging><TagSet><Tag><Key>…`.
 fn tags(document: &str) -> S3Result<TagSet> {
-    crate::xml_body::check_tagging(document).map_err(S3Error::from)?;
+    crate::document::check_tagging(document).map_err(S3Error::from)?;
     let malformed = || S3Error::with_message(S3ErrorCode::MalformedXML, "a Tag has a Key and a Value");
     let mut reader = quick_xml::Reader::from_str(document);
     let (mut pairs, mut key, mut inside) = (Vec::new(), None, Vec::new());

@@ -10,7 +10,7 @@ use crate::handlers::asking::{Asking, asking};
 use crate::handlers::{
     Handlers,
     answer::{from_store, invalid, invalid_argument},
-    bucket::encryption_name,
+    bucket::{encryption_name, owner},
     checksum::{self, set_checksum, set_object_checksum},
     condition,
     object::{asked_encryption, body, encryption, etag, timestamp},
@@ -181,7 +181,7 @@ impl Handlers {
             set_checksum!(listed, part.checksum.algorithm, checksum::text(&part.checksum));
             listed
         });
-        let owner = self.owner(&context);
+        let owner = owner(&target.bucket);
         Ok(S3Response::new(dto::ListPartsOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -246,6 +246,7 @@ impl Handlers {
             location: Some(format!("/{}/{}", input.bucket, input.key)),
             bucket: Some(input.bucket),
             key: Some(input.key),
+            expiration: self.of_made(&target.bucket, &target.key, &info),
             e_tag: Some(etag(&info)),
             server_side_encryption: Some(encryption(info.etag)),
             version_id: info.version.clone(),

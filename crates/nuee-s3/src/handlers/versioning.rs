@@ -4,7 +4,9 @@ use nuee_access::Action;
 use nuee_store::{ListQuery, ListedVersion, Versioning, VersionsQuery};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
+use crate::front::VersionOrder;
 use crate::handlers::asking::asking;
+use crate::handlers::bucket::owner;
 use crate::handlers::{
     Handlers,
     answer::{from_store, invalid_argument, not_implemented},
@@ -76,7 +78,8 @@ impl Handlers {
         };
         let query = VersionsQuery { keys, after_version };
         let page = self.store.list_versions(&permit, &bucket, query).await.map_err(from_store)?;
-        let owner = self.owner(&context);
+        let owner = owner(&bucket);
+        let order = VersionOrder(page.versions.iter().map(|version| version.object.is_none()).collect());
         let (versions, markers): (Vec<_>, Vec<_>) =
             page.versions.into_iter().partition(|version| version.object.is_some());
         let versions = versions.into_iter().filter_map(|version| object_version(version, encoding, &owner));
@@ -88,7 +91,7 @@ impl Handlers {
             version_id: Some(marker.version),
         });
         let (next_key, next_version) = page.next.map_or((None, None), |(key, version)| (Some(key), version));
-        Ok(S3Response::new(dto::ListObjectVersionsOutput {
+        let mut response = S3Response::new(dto::ListObjectVersionsOutput {
             name: Some(input.bucket),
             prefix: Some(encoding.name(input.prefix.unwrap_or_default())),
             key_marker: Some(encoding.name(input.key_marker.unwrap_or_default())),
@@ -103,7 +106,9 @@ impl Handlers {
             delimiter: input.delimiter.map(|delimiter| encoding.name(delimiter)),
             encoding_type: input.encoding_type,
             request_charged: None,
-        }))
+        });
+        response.extensions.insert(order);
+        Ok(response)
     }
 }
 

@@ -13,7 +13,9 @@ use http_body_util::{BodyExt, Full};
 use nuee_base::{
     AccessKeyId, Environment, OrganisationId, Principal, ProjectId, Role, Secret, ServiceAccountId,
 };
-use nuee_s3::{Authenticator, Credential, Credentials, Error, Filter, Front, Gate, Hosts, Upload};
+use nuee_s3::{
+    Authenticator, Credential, Credentials, Error, Filter, Front, Gate, Hosts, Upload, service_with_detour,
+};
 use s3s::{
     S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result,
     access::{S3Access, S3AccessContext},
@@ -144,10 +146,10 @@ impl S3Access for Everybody {
     }
 }
 
-fn service(memory: &Memory, access: impl S3Access) -> S3Service {
+fn s3s_alone(memory: &Memory) -> S3Service {
     let mut builder = S3ServiceBuilder::new(memory.clone());
     builder.set_auth(Authenticator::new(Arc::new(memory.clone())));
-    builder.set_access(access);
+    builder.set_access(Everybody);
     builder.set_host(Hosts::new([]).unwrap());
     builder.build()
 }
@@ -170,8 +172,10 @@ async fn answer(response: Response<s3s::Body>) -> Answer {
 
 /// The surface over this memory.
 pub(crate) fn front(memory: &Memory) -> Front {
-    let service = service(memory, Gate::new(Arc::new(memory.clone())));
-    Front::new(Filter::new(Hosts::new([]).unwrap()), service, Environment::system())
+    let (credentials, hosts) = (Arc::new(memory.clone()), Hosts::new([]).unwrap());
+    let gate = Gate::new(Arc::new(memory.clone()));
+    let service = service_with_detour(memory.clone(), credentials, gate, hosts.clone());
+    Front::new(Filter::new(hosts), service, Environment::system())
 }
 
 /// Sends a request through the filter.
@@ -181,5 +185,5 @@ pub(crate) async fn send(memory: &Memory, request: Request<Full<Bytes>>) -> Answ
 
 /// Sends a request to `s3s` without the filter.
 pub(crate) async fn send_to_s3s_alone(memory: &Memory, request: Request<Full<Bytes>>) -> Answer {
-    answer(service(memory, Everybody).call(request.map(s3s::Body::http_body)).await.unwrap()).await
+    answer(s3s_alone(memory).call(request.map(s3s::Body::http_body)).await.unwrap()).await
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use nuee_access::{Action, Resource};
 use nuee_base::{Context, Principal};
 use nuee_store::{
-    Body, Bucket, Conditions, Described, Encryption, Expiration, Lifecycle, LifecycleCount, LifecycleFilter,
-    LifecycleReport, LifecycleRound, LifecycleRule, ListQuery, Lock, NoncurrentExpiration, Retention,
-    RetentionMode, Setting, SettingName, TagSet, TransitionMinimum, VersionTarget, Versioning, VersionsQuery,
+    Body, Bucket, Conditions, Described, Encryption, Expiration, LegalHold, Lifecycle, LifecycleCount,
+    LifecycleFilter, LifecycleReport, LifecycleRound, LifecycleRule, ListQuery, Lock, NoncurrentExpiration,
+    Retention, RetentionMode, Setting, SettingName, TagSet, TransitionMinimum, VersionTarget, Versioning,
+    VersionsQuery,
 };
 use tokio::sync::watch;
 
@@ -324,7 +325,7 @@ async fn uploads_that_nobody_ends_are_aborted() {
     assert_eq!(platform.gone().await, LifecycleCount { uploads: 4, ..LifecycleCount::default() });
     assert_eq!(platform.done(last)[0], "lifecycle s3:AbortMultipartUpload films/a");
     let permit = platform.permit(home, Action::ListUploads);
-    let left = platform.store.list_uploads(&permit, home, ("", None), 10).await.unwrap();
+    let left = platform.store.list_uploads(&permit, home, (b"", None), 10).await.unwrap();
     let left: Vec<_> = left.iter().map(|upload| upload.key.as_str().to_owned()).collect();
     assert_eq!(left, ["films/d", "other"]);
     platform.reclaim().await;
@@ -376,8 +377,8 @@ async fn what_is_locked_stays_until_it_is_not() {
     platform.set_rules(&vault, vec![noncurrent(1, None)]).await;
     let until = platform.environment.now().saturating_add(std::time::Duration::from_hours(10 * DAY));
     let locks = [RetentionMode::Governance, RetentionMode::Compliance]
-        .map(|mode| Lock { retention: Some(Retention::new(mode, until)), legal_hold: false });
-    let held = Lock { retention: None, legal_hold: true };
+        .map(|mode| Lock { retention: Some(Retention::new(mode, until)), legal_hold: LegalHold::Never });
+    let held = Lock { retention: None, legal_hold: LegalHold::On };
     for (name, lock) in [("a", locks[0]), ("b", locks[1]), ("c", held), ("d", Lock::default())] {
         platform.write_described(&vault, name, (10, Described { lock, ..Described::default() })).await;
         platform.write(&vault, name, 20).await;

@@ -212,7 +212,7 @@ impl Platform {
     pub(crate) async fn replace_part(&self, bucket: &Arc<Bucket>, name: &str, part: &Bytes) {
         let (owner, permit) = (self.owner(bucket), self.permit(bucket, Action::PutObject));
         let listed = self.permit(bucket, Action::ListUploads);
-        let open = self.store.list_uploads(&listed, bucket, ("", None), 10).await.unwrap();
+        let open = self.store.list_uploads(&listed, bucket, (b"", None), 10).await.unwrap();
         let upload = open.into_iter().find(|upload| upload.key == key(name)).unwrap();
         let target = UploadTarget { bucket: Arc::clone(bucket), key: upload.key, id: upload.id };
         self.store.put_part(&owner, &permit, (&target, 1), body(part, 50_000)).await.unwrap();

@@ -56,7 +56,7 @@ async fn complete(
 
 async fn list(platform: &Platform, bucket: &Arc<Bucket>) -> Vec<UploadId> {
     let permit = platform.permit(bucket, Action::ListUploads);
-    let uploads = platform.store.list_uploads(&permit, bucket, ("", None), 100).await.unwrap();
+    let uploads = platform.store.list_uploads(&permit, bucket, (b"", None), 100).await.unwrap();
     uploads.into_iter().map(|upload| upload.id).collect()
 }
 

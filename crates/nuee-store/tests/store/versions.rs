@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nuee_access::{Action, Permit};
 use nuee_base::Timestamp;
 use nuee_store::{
-    Bucket, Conditions, Deleted, Deletion, Described, Error, ListQuery, ListedVersion, Lock, ObjectInfo,
-    Retention, RetentionMode, VersionTarget, Versioning, VersionsQuery,
+    Bucket, Conditions, Deleted, Deletion, Described, Error, LegalHold, ListQuery, ListedVersion, Lock,
+    ObjectInfo, Retention, RetentionMode, VersionTarget, Versioning, VersionsQuery,
 };
 
 use crate::{
@@ -74,7 +74,7 @@ impl Platform {
 
 fn retained(mode: RetentionMode, clock: &TestClock, days: u64) -> Lock {
     let until = clock.environment().now().saturating_add(std::time::Duration::from_hours(days * DAY));
-    Lock { retention: Some(Retention::new(mode, until)), legal_hold: false }
+    Lock { retention: Some(Retention::new(mode, until)), legal_hold: LegalHold::Never }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +196,7 @@ async fn nothing_removes_what_is_locked() {
     let clock = TestClock::new();
     let platform = Platform::with(clock.environment(), |_| {}).await;
     let vault = platform.vault().await;
-    let held = Lock { legal_hold: true, ..Lock::default() };
+    let held = Lock { legal_hold: LegalHold::On, ..Lock::default() };
     for (name, lock, bypass, goes) in [
         ("COMPLIANCE", retained(Compliance, &clock, 1), false, false),
         ("COMPLIANCE, bypassed", retained(Compliance, &clock, 1), true, false),

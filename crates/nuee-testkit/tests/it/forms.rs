@@ -165,6 +165,7 @@ fn whatever_the_policy_does_not_let_through_is_refused() {
         ),
         ("a long field", drive().field("x-ignore-long", &"a".repeat(30_000)), "MaxPostPreDataLengthExceeded"),
     ];
+    println!("{} forms that must be refused", cases.len());
     for (what, form, code) in cases {
         let answer = bench.send(&form);
         assert_eq!(answer.code(), code, "{what}: {} {}", answer.status, answer.text());
@@ -245,6 +246,7 @@ fn a_form_that_is_not_what_was_signed_is_refused() {
         ("an object", Draft { path: "/bucket/key".into(), ..drive().signed(&signer) }, "NotImplemented"),
         ("no bucket", Draft { path: "/nowhere".into(), ..drive().signed(&signer) }, "AccessDenied"),
     ];
+    println!("{} forms that must be refused", cases.len());
     for (what, draft, code) in cases {
         let answer = bench.client.send_as_it_is(&draft).unwrap();
         assert_eq!(answer.code(), code, "{what}: {} {}", answer.status, answer.text());

@@ -112,15 +112,122 @@ fn references_to_wide_characters_name_their_keys() {
     let (_runtime, _server, mut client) = start();
     assert_eq!(client.put("/bucket/%F0%9F%98%80", "content").unwrap().status, 200);
     let document = "<Delete><Object><Key>&#128512;</Key></Object></Delete>";
-    assert_eq!(
-        send(&mut client, Draft::with_body(Method::POST, "/bucket", document).query("delete", "")).status,
-        200
-    );
-    assert!(client.list("/bucket").unwrap().is_empty());
     let hash = nuee_testkit::signer::sha256(document.as_bytes());
-    let hashed = Draft::with_body(Method::POST, "/bucket", document).query("delete", "");
-    let answer = send(&mut client, hashed.header("x-amz-content-sha256", &hash));
-    assert_eq!(answer.code(), "NotImplemented", "the hash that is signed is of the reference");
+    let unsigned = Draft::with_body(Method::POST, "/bucket", document).query("delete", "");
+    let hashed = unsigned.clone().header("x-amz-content-sha256", &hash);
+    for deletion in [unsigned, hashed] {
+        assert_eq!(client.put("/bucket/%F0%9F%98%80", "content").unwrap().status, 200);
+        assert_eq!(send(&mut client, deletion).elements("Key"), ["\u{1F600}"]);
+        assert!(client.list("/bucket").unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_presigned_document_is_carried_out_once_its_signature_is_known_to_be_good() {
+    let (_runtime, _server, mut client) = start();
+    client.put("/bucket/a", "content").unwrap();
+    let document = "<Delete><Object><Key>a</Key></Object></Delete>";
+    let deletion =
+        client.signer().presign(Draft::with_body(Method::POST, "/bucket", document).query("delete", ""));
+    let forged = deletion.clone().query("x-id", "DeleteObjects");
+    assert_eq!(client.send_as_it_is(&forged).unwrap().code(), "SignatureDoesNotMatch");
+    assert_eq!(client.list("/bucket").unwrap(), ["a"]);
+    assert_eq!(client.send_as_it_is(&deletion).unwrap().status, 200);
+    assert!(client.list("/bucket").unwrap().is_empty());
+}
+
+#[test]
+fn a_range_that_is_none_is_as_if_it_were_not_there() {
+    let (_runtime, _server, mut client) = start();
+    client.put("/bucket/a", "content").unwrap();
+    let ranges =
+        ["bytes=5-2", "bytes=x-y", "bytes=", "bytes=0-1,3-4", "lines=1-2", "bytes=99999999999999999999-"];
+    for range in ranges {
+        for method in [Method::GET, Method::HEAD] {
+            let answer = send(&mut client, Draft::new(method, "/bucket/a").header("range", range));
+            let told = (answer.header("content-range"), answer.header("content-length"));
+            assert_eq!((answer.status, told), (200, (None, Some("7"))), "{range}");
+        }
+    }
+}
+
+#[test]
+fn a_request_for_somebody_elses_bucket_is_refused() {
+    let (_runtime, _server, mut client) = start();
+    client.put("/bucket/a", "content").unwrap();
+    let owner =
+        send(&mut client, Draft::new(Method::GET, "/bucket").query("acl", "")).elements("ID").remove(0);
+    let name = "x-amz-expected-bucket-owner";
+    let of_source = "x-amz-source-expected-bucket-owner";
+    let copy = || Draft::put("/bucket/b", "").header("x-amz-copy-source", "/bucket/a");
+    for (owner, status) in [(&*owner, 200), ("123456789012", 403)] {
+        let get = Draft::new(Method::GET, "/bucket/a").header(name, owner);
+        let list = Draft::new(Method::GET, "/bucket").query("list-type", "2").header(name, owner);
+        let put = Draft::put("/bucket/a", "content").header(name, owner);
+        let document = "<Delete><Object><Key>none</Key></Object></Delete>";
+        let delete =
+            Draft::with_body(Method::POST, "/bucket", document).query("delete", "").header(name, owner);
+        for draft in [get, list, put, delete, copy().header(name, owner), copy().header(of_source, owner)] {
+            assert_eq!(send(&mut client, draft).status, status);
+        }
+    }
+}
+
+#[test]
+fn uploads_are_listed_by_a_delimiter() {
+    let (_runtime, _server, mut client) = start();
+    for key in ["a", "dir/1", "dir/2", "dir/2", "dir2/1", "z"] {
+        let begin = Draft::with_body(Method::POST, &format!("/bucket/{key}"), "").query("uploads", "");
+        assert_eq!(send(&mut client, begin).status, 200);
+    }
+    let mut marker = (String::new(), String::new());
+    let mut seen = Vec::new();
+    loop {
+        let list = Draft::new(Method::GET, "/bucket").query("uploads", "").query("delimiter", "/");
+        let list = list.query("max-uploads", "1").query("key-marker", &marker.0);
+        let page = send(&mut client, list.query("upload-id-marker", &marker.1));
+        let prefixes = page.elements("Prefix").into_iter().filter(|prefix| !prefix.is_empty());
+        seen.extend(page.elements("Key").into_iter().chain(prefixes));
+        if page.elements("IsTruncated") == ["false"] {
+            break;
+        }
+        marker.0 = page.elements("NextKeyMarker").remove(0);
+        marker.1 = page.elements("NextUploadIdMarker").pop().unwrap_or_default();
+    }
+    assert_eq!(seen, ["a", "dir/", "dir2/", "z"]);
+    let inside = Draft::new(Method::GET, "/bucket").query("uploads", "").query("delimiter", "/");
+    let inside = send(&mut client, inside.query("prefix", "dir/"));
+    assert_eq!(inside.elements("Key"), ["dir/1", "dir/2", "dir/2"]);
+}
+
+#[test]
+fn versions_and_delete_markers_are_listed_in_one_order() {
+    let (_runtime, _server, mut client) = start();
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    assert_eq!(send(&mut client, Draft::put("/bucket", enabled).query("versioning", "")).status, 200);
+    for key in ["/bucket/a", "/bucket/b"] {
+        client.put(key, "content").unwrap();
+        assert_eq!(send(&mut client, Draft::new(Method::DELETE, key)).status, 204);
+        client.put(key, "content").unwrap();
+    }
+    let listed = send(&mut client, Draft::new(Method::GET, "/bucket").query("versions", "")).text();
+    let rows = listed.match_indices('<').filter_map(|(at, _)| {
+        ["<Version>", "<DeleteMarker>"].into_iter().find(|row| listed[at..].starts_with(row))
+    });
+    let of_key = ["<Version>", "<DeleteMarker>", "<Version>"];
+    assert_eq!(rows.collect::<Vec<_>>(), [of_key, of_key].concat());
+}
+
+#[test]
+fn a_version_id_that_no_version_can_have_is_an_argument_that_is_wrong() {
+    let (_runtime, _server, mut client) = start();
+    client.put("/bucket/a", "content").unwrap();
+    let zeroes = format!("v{}", "0".repeat(32));
+    let cases = [("7", "InvalidArgument"), (&*zeroes, "NoSuchVersion")];
+    for (version, code) in cases {
+        let get = Draft::new(Method::GET, "/bucket/a").query("versionId", version);
+        assert_eq!(send(&mut client, get).code(), code);
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ def a_version_of_a_document_is_read_and_deleted():
     s3.delete_object(Bucket="media", Key="6f1b/file", VersionId=first)
     with refused("NoSuchVersion", 404):
         s3.get_object(Bucket="media", Key="6f1b/file", VersionId=first)
-    with refused("NoSuchVersion", 404):
+    with refused("InvalidArgument", 400):
         s3.get_object(Bucket="media", Key="6f1b/file", VersionId="undefined")
     equal(read(s3, "media", "6f1b/file"), b"second")
 

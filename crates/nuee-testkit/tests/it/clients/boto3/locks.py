@@ -185,6 +185,9 @@ def a_legal_hold_ends_when_it_is_taken_off():
     s3 = client()
     name = _locked(s3)
     asked = {"Bucket": name, "Key": "a", "VersionId": _put(s3, name)}
+    with refused("NoSuchObjectLockConfiguration", 404):
+        s3.get_object_legal_hold(**asked)
+    equal("ObjectLockLegalHoldStatus" in s3.head_object(**asked), False)
     s3.put_object_legal_hold(**asked, LegalHold={"Status": "ON"})
     equal(s3.get_object_legal_hold(**asked)["LegalHold"]["Status"], "ON")
     equal(s3.head_object(**asked)["ObjectLockLegalHoldStatus"], "ON")
@@ -194,6 +197,7 @@ def a_legal_hold_ends_when_it_is_taken_off():
         s3.put_object_legal_hold(**asked, LegalHold={"Status": "MAYBE"})
     s3.put_object_legal_hold(**asked, LegalHold={"Status": "OFF"})
     equal(s3.get_object_legal_hold(**asked)["LegalHold"]["Status"], "OFF")
+    equal(s3.head_object(**asked)["ObjectLockLegalHoldStatus"], "OFF")
     s3.delete_object(**asked)
 
 
