@@ -44,8 +44,13 @@ impl Marked {
 
 /// Whether a `Range` is one that S3 does not ignore.
 fn is_one(range: &HeaderValue) -> bool {
-    range.to_str().is_ok_and(|range| dto::Range::parse(range).is_ok())
+    // `s3s` reads the last nothing bytes in the one that has no number.
+    range.to_str().is_ok_and(|range| range != "bytes=-" && dto::Range::parse(range).is_ok())
 }
+
+/// The document of a request, for a handler that reads in it what `s3s` does not know: an extension of the request.
+#[derive(Clone)]
+pub(crate) struct DocumentText(pub(crate) Arc<str>);
 
 /// The service that checks signatures, with the way round those of its requests that need one.
 pub fn service_with_detour(
@@ -94,6 +99,9 @@ impl S3Route for Detour {
             let operation = operation.ok_or_else(|| S3Error::new(S3ErrorCode::InternalError))?;
             let upload = Upload::take(&request)?;
             let (document, held) = self.room.read(upload, operation, &request.headers).await?;
+            if operation == Operation::CreateBucket {
+                request.extensions.insert(DocumentText(document.as_str().into()));
+            }
             body = Body::from(document);
             place = Some(held);
         }

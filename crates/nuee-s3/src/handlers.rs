@@ -183,6 +183,7 @@ operations! {
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput;
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput;
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput;
+    delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput;
     delete_bucket_cors: DeleteBucketCorsInput => DeleteBucketCorsOutput;
     delete_bucket_policy: DeleteBucketPolicyInput => DeleteBucketPolicyOutput;
     delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput;

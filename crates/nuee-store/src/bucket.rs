@@ -10,7 +10,7 @@ use nuee_metadata::{BucketRow, Forget, RowCache, Snapshot, Transaction, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BucketPolicy, DefaultRetention, Encryption, Error, ObjectLock, Settings, Store,
+    BucketPolicy, DefaultRetention, Encryption, Error, ObjectLock, Setting, Settings, Store, TagSet,
     record::{self, BucketRecord, BucketState},
     store::PartsOwner,
 };
@@ -41,6 +41,17 @@ pub struct Bucket {
     rules: BucketRules,
     /// Its record, as it was read.
     record: Vec<u8>,
+}
+
+/// What a bucket is created with.
+#[derive(Debug, Clone, Default)]
+pub struct NewBucket {
+    /// Its default encryption.
+    pub encryption: Encryption,
+    /// Whether its versions are kept, and can be locked.
+    pub object_lock: bool,
+    /// Its tags.
+    pub tags: TagSet,
 }
 
 /// Everything else follows from these.
@@ -229,7 +240,7 @@ impl Store {
         context: &Context,
         permit: &Permit,
         name: BucketName,
-        (encryption, object_lock): (Encryption, bool),
+        new: NewBucket,
     ) -> Result<Bucket, Error> {
         permit.require(Action::CreateBucket, permit.resource())?;
         self.require_room()?;
@@ -237,13 +248,14 @@ impl Store {
             return Err(Error::Invalid("a bucket is created in a project".into()));
         };
         let id = BucketId::generate(&self.0.environment);
-        let mut bucket = Bucket::new((0, id), name, (organisation, project), (context.now(), encryption));
-        if object_lock {
+        let mut bucket = Bucket::new((0, id), name, (organisation, project), (context.now(), new.encryption));
+        if new.object_lock {
             (bucket.versioning, bucket.object_lock) = (Versioning::Enabled, Some(ObjectLock::default()));
         }
         bucket.record = record::encode(&bucket.record())?;
         let row_key = self.row_key(organisation)?;
         let entry = bucket.entry(context);
+        let store = self.clone();
         let create = move |transaction: &Transaction<'_>| {
             if let Some(row) = transaction.bucket(&bucket.name)? {
                 let yours = row.project == project;
@@ -255,6 +267,11 @@ impl Store {
             row.mac = Bucket::fields(&row).mac(&row_key);
             transaction.insert_bucket(&row)?;
             entry.append(transaction, Action::CreateBucket.as_str(), Subject::detail(&bucket.state()))?;
+            if !new.tags.is_empty() {
+                let (row, detail) = store.setting_to_put(&bucket, &Setting::Tags(new.tags))?;
+                transaction.put_bucket_setting(&row)?;
+                entry.append(transaction, Action::PutBucketTagging.as_str(), Subject::detail(&detail))?;
+            }
             Ok(bucket)
         };
         self.0.metadata.write(create).await
@@ -298,7 +315,9 @@ impl Store {
                 Err(Error::InvalidBucketState("a bucket that kept versions can only be suspended".into()))
             }
             Versioning::Suspended if bucket.object_lock.is_some() => {
-                let message = "the bucket's versions can be locked, so that it keeps them";
+                // S3's words, which the provider of Terraform looks for.
+                let message = "An Object Lock configuration is present on this bucket, so the versioning state cannot be \
+                               changed.";
                 Err(Error::InvalidBucketState(message.into()))
             }
             _ => {

@@ -45,7 +45,7 @@ mod version_id;
 
 pub use blob_read::Content;
 pub use blob_write::{Body, ExpectedChecksum, TrailingChecksum};
-pub use bucket::{Bucket, Versioning};
+pub use bucket::{Bucket, NewBucket, Versioning};
 pub use bucket_policy::{BucketPolicy, PublicAccess};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, Hasher};
 pub use condition::{Conditions, Tags};

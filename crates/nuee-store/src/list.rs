@@ -203,11 +203,11 @@ impl Store {
     ) -> Result<Option<i64>, Error> {
         let Some(text) = &query.after_version else { return Ok(None) };
         let invalid = || Error::InvalidArgument("the version id marker is no id of a version here".into());
-        let key = query.keys.after.parse().map_err(|_| invalid())?;
         match VersionId::parse(bucket, text).ok_or_else(invalid)? {
             VersionId::Number(number) => Ok(Some(number)),
             VersionId::Null => {
                 use crate::version::Found;
+                let key = query.keys.after.parse().map_err(|_| invalid())?;
                 match self.find_version(snapshot, (bucket, &key), text) {
                     Ok(Found::Latest(id)) => Ok(Some(id)),
                     Ok(Found::History(row)) => Ok(Some(row.version)),

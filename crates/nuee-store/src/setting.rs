@@ -187,10 +187,7 @@ impl Store {
         if let Setting::Notifications(notifications) = &mut setting {
             notifications.since = self.last_leaf()?;
         }
-        let plain = record::encode(&setting)?;
-        let name = setting.name().as_str();
-        let row = self.setting_row(bucket, name.to_owned(), &plain)?;
-        let detail = format!("{name} {}", self.fingerprint(bucket, &plain)?);
+        let (row, detail) = self.setting_to_put(bucket, &setting)?;
         let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
         let bucket_name = bucket.name.clone();
         let put = move |transaction: &Transaction<'_>| {
@@ -202,6 +199,18 @@ impl Store {
             Ok(forget)
         };
         self.0.metadata.write(put).await.map(drop)
+    }
+
+    /// The row of a setting, and what the journal says of it.
+    pub(crate) fn setting_to_put(
+        &self,
+        bucket: &Bucket,
+        setting: &Setting,
+    ) -> Result<(BucketSettingRow, String), Error> {
+        let plain = record::encode(setting)?;
+        let name = setting.name().as_str();
+        let row = self.setting_row(bucket, name.to_owned(), &plain)?;
+        Ok((row, format!("{name} {}", self.fingerprint(bucket, &plain)?)))
     }
 
     /// Takes a setting back; `false` if there was none.

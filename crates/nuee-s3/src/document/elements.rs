@@ -75,9 +75,18 @@ const NOTIFICATION: &[&str] = &[
 fn offered(operation: Operation) -> Option<&'static [&'static str]> {
     use Operation as O;
     Some(match operation {
-        O::CreateBucket => {
-            &["CreateBucketConfiguration", "LocationConstraint", "Location", "Bucket", "Type", "Name"]
-        }
+        O::CreateBucket => &[
+            "CreateBucketConfiguration",
+            "LocationConstraint",
+            "Location",
+            "Bucket",
+            "Type",
+            "Name",
+            "Tags",
+            "Tag",
+            "Key",
+            "Value",
+        ],
         O::DeleteObjects => {
             &["Delete", "Object", "Key", "VersionId", "ETag", "Size", "LastModifiedTime", "Quiet"]
         }

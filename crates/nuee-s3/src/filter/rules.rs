@@ -324,7 +324,11 @@ pub(super) static PARAMETERS: &[Rule] = {
         ),
         rule(
             "ownershipControls",
-            Operations::of(&[O::GetBucketOwnershipControls, O::PutBucketOwnershipControls]),
+            Operations::of(&[
+                O::GetBucketOwnershipControls,
+                O::PutBucketOwnershipControls,
+                O::DeleteBucketOwnershipControls,
+            ]),
             Any,
         ),
         rule("part-number-marker", PARTS, Any),

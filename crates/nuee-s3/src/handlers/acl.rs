@@ -13,7 +13,7 @@ use crate::handlers::asking::asking;
 use crate::handlers::bucket::owner;
 use crate::handlers::{
     Handlers,
-    answer::{bad_request, from_store},
+    answer::{absent, bad_request, from_store},
 };
 
 /// The lists that say what is so.
@@ -136,6 +136,17 @@ impl Handlers {
         let (_bucket, _permit) = self.bucket(&context, &request.input.bucket, action)?;
         let ownership_controls = Some(owner_enforced());
         Ok(S3Response::new(dto::GetBucketOwnershipControlsOutput { ownership_controls }))
+    }
+
+    /// That a bucket's owner owns what is in it was never set, and cannot be taken away: there is nothing to delete.
+    pub(crate) async fn delete_bucket_ownership_controls(
+        &self,
+        request: S3Request<dto::DeleteBucketOwnershipControlsInput>,
+    ) -> S3Result<S3Response<dto::DeleteBucketOwnershipControlsOutput>> {
+        let context = asking!(self, request);
+        let (_bucket, _permit) =
+            self.bucket(&context, &request.input.bucket, Action::PutOwnershipControls)?;
+        Err(absent("OwnershipControlsNotFoundError", "ownership controls that could be deleted"))
     }
 
     pub(crate) async fn put_bucket_ownership_controls(

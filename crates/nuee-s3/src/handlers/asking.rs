@@ -142,6 +142,7 @@ impl<'r> Asking<'r> {
             Key::MaxKeys => self.parameter("max-keys"),
             Key::CopySource => {
                 let source = self.header("x-amz-copy-source")?;
+                let source = source.replace('+', " ");
                 let source = percent_encoding::percent_decode_str(&source).decode_utf8().ok()?;
                 Some(source.trim_start_matches('/').to_owned())
             }

@@ -2,13 +2,14 @@
 
 use nuee_access::{Action, Resource};
 use nuee_base::{BucketName, Context, Principal};
-use nuee_store::{Bucket, Encryption};
+use nuee_store::{Bucket, Encryption, NewBucket, TagSet};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::asking::asking;
 use crate::{
-    handlers::Handlers,
+    detour::DocumentText,
     handlers::answer::{bad_request, from_denial, from_store, invalid, invalid_argument, not_implemented},
+    handlers::{Handlers, tagging},
 };
 
 /// The most buckets of one page, as at S3.
@@ -96,6 +97,10 @@ impl Handlers {
         let context = asking!(self, request);
         let resource = project(&context)?;
         let permit = self.decider.decide(&context, Action::CreateBucket, resource).map_err(from_denial)?;
+        // `s3s` does not know the tags of this document.
+        let document = request.extensions.get::<DocumentText>();
+        let tags = document.map(|document| tagging::pairs_of(&document.0)).transpose()?.unwrap_or_default();
+        let tags = TagSet::new(tags, TagSet::MAX_OF_BUCKET).map_err(from_store)?;
         let input = request.input;
         if let Some(told) = &input.create_bucket_configuration {
             if told.bucket.is_some() || told.location.is_some() {
@@ -113,7 +118,8 @@ impl Handlers {
         })?;
         let location = format!("/{name}");
         let object_lock = input.object_lock_enabled_for_bucket == Some(true);
-        let created = self.store.create_bucket(&context, &permit, name, (Encryption::Aes256, object_lock));
+        let new = NewBucket { object_lock, tags, ..NewBucket::default() };
+        let created = self.store.create_bucket(&context, &permit, name, new);
         created.await.map_err(from_store)?;
         Ok(S3Response::new(dto::CreateBucketOutput { location: Some(location) }))
     }

@@ -266,7 +266,7 @@ impl Handlers {
     }
 
     /// The object that a copy reads, once it is permitted to and its conditions hold.
-    pub(crate) fn copy_source(
+    pub(crate) fn open_source(
         &self,
         context: &Asking<'_>,
         source: &dto::CopySource,
@@ -297,7 +297,8 @@ impl Handlers {
         let (bucket, key, permit) = self.object(&context, named, Action::PutObject)?;
         let described = self.described(&context, named, &request.headers)?;
         let encryption_asked = asked_encryption(&request.headers)?;
-        let of_source = condition::of_source(&request.headers)?;
+        let (named_source, of_source) =
+            (copy_source(&request.headers)?, condition::of_source(&request.headers)?);
         let conditions = condition::of_request(&request.headers)?;
         let input = request.input;
         let replace = is_replaced(input.metadata_directive.as_ref().map(|told| told.as_str()), "metadata")?;
@@ -305,10 +306,10 @@ impl Handlers {
             is_replaced(input.tagging_directive.as_ref().map(|told| told.as_str()), "tagging")?;
         let checksum =
             input.checksum_algorithm.as_ref().map(|name| checksum::by_name(name.as_str())).transpose()?;
-        let itself = matches!(&input.copy_source, dto::CopySource::Bucket { bucket, key, .. }
+        let itself = matches!(&named_source, dto::CopySource::Bucket { bucket, key, .. }
             if **bucket == *input.bucket && **key == *input.key);
         // An older version becomes the latest again by such a copy.
-        let of_version = matches!(&input.copy_source, dto::CopySource::Bucket { version_id: Some(_), .. });
+        let of_version = matches!(&named_source, dto::CopySource::Bucket { version_id: Some(_), .. });
         let changes = replace || replace_tags || checksum.is_some() || encryption_asked.is_some();
         if itself && !of_version && !changes {
             return Err(invalid(
@@ -326,7 +327,7 @@ impl Handlers {
         };
         let mut attempts = 0;
         let (info, source_version) = loop {
-            let source = self.copy_source(&context, &input.copy_source, &of_source)?;
+            let source = self.open_source(&context, &named_source, &of_source)?;
             let target = (&bucket, key.clone());
             match self.store.copy_object(&context, (&permit, &source), target, options.clone()).await {
                 // The conditions may not hold for what is there now: all is asked again.
@@ -349,6 +350,15 @@ impl Handlers {
             ..Default::default()
         }))
     }
+}
+
+/// What a copy is to read. A `+` stands for a space, as at S3, and not for itself, as `s3s` has it.
+pub(crate) fn copy_source(headers: &HeaderMap) -> S3Result<dto::CopySource> {
+    let source = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok());
+    let parsed = source.map(|source| dto::CopySource::parse(&source.replace('+', "%20")));
+    parsed.and_then(Result::ok).ok_or_else(|| {
+        invalid_argument("Copy Source must mention the source bucket and key: /sourcebucket/sourcekey")
+    })
 }
 
 /// Whether a copy has something of its own, by the word of a directive.

@@ -25,9 +25,42 @@ pub(crate) fn from_query(text: &str) -> S3Result<TagSet> {
     TagSet::new(pairs.collect(), TagSet::MAX_OF_OBJECT).map_err(from_store)
 }
 
-/// Tags of an object.
-pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> S3Result<TagSet> {
-    TagSet::new(pairs, TagSet::MAX_OF_OBJECT).map_err(from_store)
+/// The tags of an object in a document such as `<Tagging><TagSet><Tag><Key>…`.
+pub(crate) fn of_document(document: &str) -> S3Result<TagSet> {
+    crate::document::check_tagging(document).map_err(S3Error::from)?;
+    TagSet::new(pairs_of(document)?, TagSet::MAX_OF_OBJECT).map_err(from_store)
+}
+
+/// The keys and values that a document has, wherever they stand.
+pub(crate) fn pairs_of(document: &str) -> S3Result<Vec<(String, String)>> {
+    let malformed = || S3Error::with_message(S3ErrorCode::MalformedXML, "a Tag has a Key and a Value");
+    let mut reader = quick_xml::Reader::from_str(document);
+    let (mut pairs, mut key, mut inside) = (Vec::new(), None, Vec::new());
+    let mut text = String::new();
+    loop {
+        use quick_xml::events::Event;
+        match reader.read_event().map_err(|_| malformed())? {
+            Event::Start(element) => {
+                inside.push(element.local_name().as_ref().to_vec());
+                text.clear();
+            }
+            Event::Text(part) => text.push_str(&part.decode().map_err(|_| malformed())?),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref().map_err(|_| malformed())? {
+                Some(character) => text.push(character),
+                None => {
+                    let name = reference.decode().map_err(|_| malformed())?;
+                    text.push_str(quick_xml::escape::resolve_xml_entity(&name).ok_or_else(malformed)?);
+                }
+            },
+            Event::End(_) => match inside.pop().as_deref() {
+                Some(b"Key") => key = Some(std::mem::take(&mut text)),
+                Some(b"Value") => pairs.push((key.take().ok_or_else(malformed)?, std::mem::take(&mut text))),
+                _ => {}
+            },
+            Event::Eof => return Ok(pairs),
+            _ => {}
+        }
+    }
 }
 
 fn from_document(tagging: dto::Tagging, limit: usize) -> S3Result<TagSet> {
@@ -122,5 +155,24 @@ impl Handlers {
         deleted.await.map_err(from_store)?;
         let output = dto::DeleteBucketTaggingOutput {};
         Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_document as tags;
+
+    #[test]
+    fn tags_are_read_from_a_document() {
+        let document = |tags: &str| format!("<Tagging><TagSet>{tags}</TagSet></Tagging>");
+        let one =
+            document("<Tag><Key>a b</Key><Value>c&#45;d</Value></Tag><Tag><Key>e</Key><Value></Value></Tag>");
+        let read = tags(&one).unwrap();
+        assert_eq!(read.iter().collect::<Vec<_>>(), [("a b", "c-d"), ("e", "")]);
+        for bad in ["", "text", "<Tagging>", "<Other/>"] {
+            assert!(tags(bad).is_err() || tags(bad).unwrap().is_empty(), "{bad}");
+        }
+        assert!(tags(&document("<Tag><Value>v</Value></Tag>")).is_err());
+        assert!(tags(&document("<Tag><Key>&unknown;</Key><Value>v</Value></Tag>")).is_err());
     }
 }

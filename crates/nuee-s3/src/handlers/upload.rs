@@ -13,7 +13,7 @@ use crate::handlers::{
     bucket::{encryption_name, owner},
     checksum::{self, set_checksum, set_object_checksum},
     condition,
-    object::{asked_encryption, body, encryption, etag, timestamp},
+    object::{asked_encryption, body, copy_source, encryption, etag, timestamp},
 };
 
 /// The most parts of one page, as at S3.
@@ -132,7 +132,7 @@ impl Handlers {
         let (target, permit) = self.upload(&context, named, Action::PutObject)?;
         let number = part_number(input.part_number)?;
         let conditions = condition::of_source(&request.headers)?;
-        let source = self.copy_source(&context, &input.copy_source, &conditions)?;
+        let source = self.open_source(&context, &copy_source(&request.headers)?, &conditions)?;
         let range = match &input.copy_source_range {
             Some(range) => copy_range(range, source.info.size)?,
             None => 0..source.info.size,

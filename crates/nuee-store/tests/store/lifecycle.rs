@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nuee_access::{Action, Resource};
 use nuee_base::{Context, Principal};
 use nuee_store::{
-    Body, Bucket, Conditions, Described, Encryption, Expiration, LegalHold, Lifecycle, LifecycleCount,
-    LifecycleFilter, LifecycleReport, LifecycleRound, LifecycleRule, ListQuery, Lock, NoncurrentExpiration,
+    Body, Bucket, Conditions, Described, Expiration, LegalHold, Lifecycle, LifecycleCount, LifecycleFilter,
+    LifecycleReport, LifecycleRound, LifecycleRule, ListQuery, Lock, NewBucket, NoncurrentExpiration,
     Retention, RetentionMode, Setting, SettingName, TagSet, TransitionMinimum, VersionTarget, Versioning,
     VersionsQuery,
 };
@@ -130,8 +130,12 @@ impl Platform {
         let (organisation, project) = (self.home.organisation, self.home.project);
         let resource = Resource::Project { organisation, project };
         let permit = self.decider.decide(&owner, Action::CreateBucket, resource).unwrap();
-        let made =
-            self.store.create_bucket(&owner, &permit, "vault".parse().unwrap(), (Encryption::Aes256, true));
+        let made = self.store.create_bucket(
+            &owner,
+            &permit,
+            "vault".parse().unwrap(),
+            NewBucket { object_lock: true, ..NewBucket::default() },
+        );
         Arc::new(made.await.unwrap())
     }
 

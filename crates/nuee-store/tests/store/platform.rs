@@ -11,7 +11,7 @@ use nuee_metadata::Metadata;
 use nuee_sites::DirectorySite;
 use nuee_store::{
     Body, Bucket, ChecksumAlgorithm, CompletedPart, Completion, Conditions, CopyOptions, Deletion, Described,
-    Details, Encryption, Error, ExpectedChecksum, ObjectInfo, Options, Store, UploadOptions, UploadTarget,
+    Details, Error, ExpectedChecksum, NewBucket, ObjectInfo, Options, Store, UploadOptions, UploadTarget,
 };
 use nuee_tenancy::{Project, Tenancy};
 use tempfile::TempDir;
@@ -362,5 +362,5 @@ async fn bucket(
     let owner = owner(environment, project.organisation, project.id);
     let permit = decider.decide(&owner, Action::CreateBucket, project.resource()).unwrap();
     let name = format!("bucket-{}", project.id.to_string().to_lowercase()).parse().unwrap();
-    Arc::new(store.create_bucket(&owner, &permit, name, (Encryption::Aes256, false)).await.unwrap())
+    Arc::new(store.create_bucket(&owner, &permit, name, NewBucket::default()).await.unwrap())
 }

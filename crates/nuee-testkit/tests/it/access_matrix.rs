@@ -78,6 +78,7 @@ DeleteBucketPolicy                 yes     y y - - -  - -  k k s -  t t  - y  20
 PutPublicAccessBlock               yes     y y - - -  - -  k k s -  t t  - y  200
 DeletePublicAccessBlock            yes     y y - - -  - -  k k s -  t t  - y  204
 PutBucketOwnershipControls         no      y y - - -  - -  k k s -  t t  - y  200
+DeleteBucketOwnershipControls      no      y y - - -  - -  k k s -  t t  - y  404 OwnershipControlsNotFoundError
 GetObject                          no      y y y y -  - -  k k s -  t t  - y  200
 GetObject:absent                   no      y y y y -  - -  k k s -  t t  - y  404 NoSuchKey
 HeadObject                         no      y y y y -  - -  k k s -  t t  - y  200
@@ -93,7 +94,7 @@ PutObjectTagging:version           yes     y y y - -  - -  k k s -  t t  - y  20
 DeleteObjectTagging                yes     y y y - -  - -  k k s -  t t  - y  204
 PutObjectAcl                       no      y y y - -  - -  k k s -  t t  - y  200
 GetObjectRetention                 no      y y y y y  - -  k k s -  t t  - y  200
-GetObjectLegalHold                 no      y y y y y  - -  k k s -  t t  - y  200
+GetObjectLegalHold                 no      y y y y y  - -  k k s -  t t  - y  404 NoSuchObjectLockConfiguration
 PutObjectRetention                 yes     y y y - -  - -  k k s -  t t  - y  200
 PutObjectRetention:shorter         no      y y y - -  - -  k k s -  t t  - y  403 AccessDenied
 PutObjectRetention:bypass          yes     y - - - -  - -  k k s -  t t  - y  200

@@ -168,6 +168,9 @@ impl Things {
             "DeleteBucketPolicy" => Draft::new(Method::DELETE, &vault).query("policy", ""),
             "PutPublicAccessBlock" => put(&bucket, BLOCK, "publicAccessBlock"),
             "DeletePublicAccessBlock" => Draft::new(Method::DELETE, &bucket).query("publicAccessBlock", ""),
+            "DeleteBucketOwnershipControls" => {
+                Draft::new(Method::DELETE, &bucket).query("ownershipControls", "")
+            }
             "PutBucketOwnershipControls" => put(&bucket, OWNERSHIP, "ownershipControls"),
             _ => return None,
         })

@@ -209,13 +209,34 @@ script! { settings = Python "boto3/settings.py":
 }
 
 script! { terraform = Python "boto3/terraform.py":
-    a_bucket_is_created_and_read
-    a_bucket_with_everything_beside_it_is_created_and_read
-    a_bucket_with_object_lock_is_created_and_read
-    what_is_beside_a_bucket_is_taken_away
+    a_bucket_is_created_read_and_destroyed
+    a_bucket_is_created_from_the_first_region
+    a_bucket_is_created_with_its_tags
+    a_bucket_keeps_versions_and_stops
+    a_bucket_has_an_encryption_by_default
+    a_policy_is_written_read_and_taken_away
+    public_access_is_blocked_and_the_block_is_taken_away
+    an_ownership_is_written_read_and_taken_away
+    a_list_that_gives_the_owner_everything_is_written_and_read
+    cross_origin_rules_are_written_read_and_taken_away
+    lifecycle_rules_are_written_read_and_taken_away
+    notifications_are_read_and_taken_away
+    object_lock_is_written_read_and_taken_away
+    a_bucket_that_keeps_versions_gets_object_lock
+    what_is_not_offered_fails_when_it_is_created
+    a_bucket_with_everything_beside_it_is_read_and_destroyed
     a_bucket_that_is_forced_to_go_loses_its_versions_first
+    a_bucket_that_is_forced_to_go_is_emptied_page_by_page
+    a_bucket_that_is_forced_to_go_loses_its_locks_first
     an_object_is_created_read_changed_and_destroyed
-    the_state_is_kept_and_locked
+    a_large_object_is_created_in_parts
+    an_object_that_has_versions_is_destroyed_with_all_of_them
+    an_object_that_is_locked_is_changed_and_forced_to_go
+    an_object_is_copied_read_and_destroyed
+    buckets_and_objects_are_looked_up
+    the_state_is_locked_written_and_read
+    workspaces_are_made_listed_and_deleted
+    a_state_is_kept_without_checksums
 }
 
 script! { nextcloud = Python "boto3/nextcloud.py":

@@ -180,15 +180,22 @@ impl Bench {
 }
 
 impl Attacker<'_> {
-    /// What the owner sees of the version.
+    /// What the owner sees of the version. That no hold was ever said, or that one was ended, is the same here.
     pub(super) fn seen(&mut self) -> Vec<String> {
         let mut seen = Vec::new();
         for marker in ["", "retention", "legal-hold", "tagging"] {
             let draft = self.by_id(Draft::new(Method::GET, &self.path));
             let draft = if marker.is_empty() { draft } else { draft.query(marker, "") };
             let answer = self.client.send(draft).unwrap();
-            let shown = |(name, _): &&(String, String)| !["date", "x-amz-request-id"].contains(&&**name);
+            let shown = |(name, value): &&(String, String)| {
+                !["date", "x-amz-request-id"].contains(&&**name)
+                    && !(name == "x-amz-object-lock-legal-hold" && value == "OFF")
+            };
             let code = answer.code();
+            if marker == "legal-hold" && answer.elements("Status") != ["ON"] {
+                seen.push("not held".to_owned());
+                continue;
+            }
             // The body of an error has the number of the request.
             seen.push(if code.is_empty() { answer.text() } else { format!("{} {code}", answer.status) });
             let headers = answer.headers.iter().filter(shown).filter(|_| code.is_empty());

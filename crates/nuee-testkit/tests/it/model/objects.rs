@@ -33,7 +33,10 @@ pub(super) fn describe(mut draft: Draft, content: &Content) -> Draft {
         draft = draft.header("x-amz-object-lock-mode", mode);
         draft = draft.header("x-amz-object-lock-retain-until-date", until);
     }
-    if content.lock.hold { draft.header("x-amz-object-lock-legal-hold", "ON") } else { draft }
+    match content.lock.hold {
+        Some(hold) => draft.header("x-amz-object-lock-legal-hold", hold),
+        None => draft,
+    }
 }
 
 impl Run {
@@ -210,6 +213,5 @@ fn shows(answer: &Answer, content: &Content) -> Outcome {
         let told = answer.header("x-amz-object-lock-retain-until-date").unwrap_or_default();
         same("the end of retention", told.get(..19), until.get(..19))?;
     }
-    let hold = content.lock.hold.then_some("ON");
-    same("the legal hold", answer.header("x-amz-object-lock-legal-hold"), hold)
+    same("the legal hold", answer.header("x-amz-object-lock-legal-hold"), content.lock.hold)
 }

@@ -205,7 +205,8 @@ impl Run {
     /// Mostly nothing.
     pub(super) fn lock(&mut self) -> Lock {
         let retention = self.random.one_in(3).then(|| self.some_retention());
-        Lock { retention, hold: self.random.one_in(6) }
+        let hold = self.random.one_in(5).then(|| self.random.pick(&["ON", "ON", "OFF"]));
+        Lock { retention, hold }
     }
 
     pub(super) fn some_retention(&mut self) -> (&'static str, String) {

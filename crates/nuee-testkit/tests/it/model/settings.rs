@@ -222,14 +222,15 @@ impl Run {
             Ok(_) if !has_locks => return answered(&answer, 400, "InvalidRequest"),
             Ok(found) => found,
         };
+        let Some(status) = new else {
+            let Some(hold) = content.lock.hold else {
+                return answered(&answer, 404, "NoSuchObjectLockConfiguration");
+            };
+            answered(&answer, 200, "")?;
+            return same("the legal hold", answer.elements("Status"), vec![hold.to_owned()]);
+        };
         answered(&answer, 200, "")?;
-        match new {
-            Some(status) => self.bucket_mut(at.0).find_mut(at.1, Some(&found)).lock.hold = status == "ON",
-            None => {
-                let expected = if content.lock.hold { "ON" } else { "OFF" };
-                same("the legal hold", answer.elements("Status"), vec![expected.to_owned()])?;
-            }
-        }
+        self.bucket_mut(at.0).find_mut(at.1, Some(&found)).lock.hold = Some(status);
         Ok(())
     }
 }

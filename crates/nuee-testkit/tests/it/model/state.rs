@@ -11,7 +11,8 @@ pub(super) struct Lock {
     /// Mode, and until when as S3 writes it. The dates that requests name are far away; those of a default are told by
     /// the server, and before all others.
     pub(super) retention: Option<(&'static str, String)>,
-    pub(super) hold: bool,
+    /// `ON` or `OFF`, if anybody ever said it.
+    pub(super) hold: Option<&'static str>,
 }
 
 /// What an object has beside its name.
@@ -164,7 +165,7 @@ impl Lock {
     /// Whether the version must stay. No retention of a run ends while it lasts.
     pub(super) fn keeps(&self, bypass: bool) -> bool {
         let retained = |(mode, _): &(&str, String)| *mode == "COMPLIANCE" || !bypass;
-        self.hold || self.retention.as_ref().is_some_and(retained)
+        self.hold == Some("ON") || self.retention.as_ref().is_some_and(retained)
     }
 
     /// Whether its retention can be this one instead.

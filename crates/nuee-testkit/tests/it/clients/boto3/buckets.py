@@ -268,7 +268,6 @@ def what_is_not_offered_answers_not_implemented():
         lambda: s3.get_object_torrent(Bucket=name, Key="a"),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", StorageClass="GLACIER"),
         lambda: s3.put_object(Bucket=name, Key="b", Body=b"", WebsiteRedirectLocation="/a"),
-        lambda: s3.put_object(Bucket=name, Key="b", Body=b"", RequestPayer="requester"),
         lambda: s3.put_object(
             Bucket=name, Key="b", Body=b"", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32
         ),
