@@ -157,6 +157,14 @@ actions! {
     ListServiceAccounts => "nuee:ListServiceAccounts",
     /// Revoke a service account of a project.
     RevokeServiceAccount => "nuee:RevokeServiceAccount",
+    /// Make another access key of a service account.
+    CreateAccessKey => "nuee:CreateAccessKey",
+    /// Delete an access key of a service account.
+    DeleteAccessKey => "nuee:DeleteAccessKey",
+    /// Change how much a project of an organisation may hold and ask.
+    SetQuota => "nuee:SetQuota",
+    /// Read how much a project holds, and may.
+    GetUsage => "nuee:GetUsage",
     /// Make a new version of a project's or an organisation's key.
     RotateKey => "nuee:RotateKey",
     /// Create a project in an organisation.
@@ -217,6 +225,10 @@ impl Action {
             | Self::CreateServiceAccount
             | Self::ListServiceAccounts
             | Self::RevokeServiceAccount
+            | Self::CreateAccessKey
+            | Self::DeleteAccessKey
+            | Self::SetQuota
+            | Self::GetUsage
             | Self::RotateKey
             | Self::CreateProject
             | Self::ListProjects

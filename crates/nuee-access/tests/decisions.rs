@@ -78,10 +78,14 @@ s3:GetBucketRequestPayment             bucket        -        -           y y y 
 nuee:CreateServiceAccount              project       y        -           y - - - -  - - - - -  - - - - -
 nuee:ListServiceAccounts               project       y        -           y - - - -  - - - - -  - - - - -
 nuee:RevokeServiceAccount              project       y        -           y - - - -  - - - - -  - - - - -
+nuee:CreateAccessKey                   project       y        -           y - - - -  - - - - -  - - - - -
+nuee:DeleteAccessKey                   project       y        -           y - - - -  - - - - -  - - - - -
+nuee:GetUsage                          project       y        -           y y y y y  - - - - -  - - - - -
 nuee:RotateKey                         project       y        -           y - - - -  - - - - -  - - - - -
 nuee:RotateKey                         organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:ListProjects                      organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:SetQuota                          organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateOrganisation                platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:ListOrganisations                 platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:Verify                            platform      y        -           - - - - -  - - - - -  - - - - -

@@ -84,6 +84,12 @@ impl Transaction<'_> {
         self.execute(sql, (id, organisation, row.name.as_str(), &row.record, row.mac)).map(drop)
     }
 
+    /// Replaces the record of a project.
+    pub fn update_project(&self, id: ProjectId, record: &[u8], mac: Mac) -> Result<bool, Error> {
+        let sql = "UPDATE projects SET record = ?2, mac = ?3 WHERE id = ?1";
+        Ok(self.execute(sql, (id.to_bytes(), record, mac))? > 0)
+    }
+
     /// Adds a version of a project's key.
     pub fn insert_project_key(&self, row: &ProjectKeyRow) -> Result<(), Error> {
         let sql = "INSERT INTO project_keys (project, version, record, mac) VALUES (?1, ?2, ?3, ?4)";

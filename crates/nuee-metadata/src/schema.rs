@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// One entry per schema version; entry `n` brings version `n` to version `n + 1`. Never edited once released.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE platform (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE organisations (
         id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
@@ -75,6 +75,12 @@ const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE bucket_settings (
         bucket INTEGER NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
         PRIMARY KEY (bucket, name)
+    ) STRICT, WITHOUT ROWID;
+", "
+    CREATE TABLE access_key_uses (id TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    ALTER TABLE uploads ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE project_usage (
+        project BLOB PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 "];
 

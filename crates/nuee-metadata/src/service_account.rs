@@ -1,6 +1,6 @@
 //! Rows of service accounts and of their access keys.
 
-use nuee_base::{AccessKeyId, ProjectId, ServiceAccountId, Slug};
+use nuee_base::{AccessKeyId, ProjectId, ServiceAccountId, Slug, Timestamp};
 use rusqlite::Row;
 
 use crate::{Error, Mac, Snapshot, Transaction, row::Columns};
@@ -82,6 +82,16 @@ impl Snapshot<'_> {
     }
 }
 
+impl Snapshot<'_> {
+    /// When an access key was last used, as far as that was noted.
+    pub fn access_key_use(&self, id: &AccessKeyId) -> Result<Option<Timestamp>, Error> {
+        let sql = "SELECT at FROM access_key_uses WHERE id = ?1";
+        self.find(sql, (id.as_str(),), |row| {
+            Columns::new("access_key_uses", row).integer(0).map(Timestamp::from_micros)
+        })
+    }
+}
+
 impl Transaction<'_> {
     /// Adds a service account. [`Error::Duplicate`] if the project has one of this name.
     pub fn insert_service_account(&self, row: &ServiceAccountRow) -> Result<(), Error> {
@@ -113,8 +123,24 @@ impl Transaction<'_> {
         Ok(self.execute(sql, (id.as_str(), record, mac))? > 0)
     }
 
+    /// Forgets one access key.
+    pub fn delete_access_key(&self, id: &AccessKeyId) -> Result<bool, Error> {
+        self.execute("DELETE FROM access_key_uses WHERE id = ?1", (id.as_str(),))?;
+        Ok(self.execute("DELETE FROM access_keys WHERE id = ?1", (id.as_str(),))? > 0)
+    }
+
+    /// Notes when an access key was used.
+    pub fn note_access_key_use(&self, id: &AccessKeyId, at: Timestamp) -> Result<(), Error> {
+        let sql = "INSERT INTO access_key_uses (id, at) SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM access_keys WHERE id = ?1)
+            ON CONFLICT (id) DO UPDATE SET at = max(at, ?2)";
+        self.execute(sql, (id.as_str(), at.as_micros())).map(drop)
+    }
+
     /// Forgets the access keys of a service account; gives how many there were.
     pub fn delete_access_keys(&self, account: ServiceAccountId) -> Result<usize, Error> {
+        let uses =
+            "DELETE FROM access_key_uses WHERE id IN (SELECT id FROM access_keys WHERE service_account = ?1)";
+        self.execute(uses, (account.to_bytes(),))?;
         self.execute("DELETE FROM access_keys WHERE service_account = ?1", (account.to_bytes(),))
     }
 }

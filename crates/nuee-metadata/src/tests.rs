@@ -1,6 +1,6 @@
 //! The promises of the store: durable groups, isolated failures, snapshots, reopening.
 
-use nuee_base::{ErrorKind, ObjectKey, OrganisationId, Timestamp, UploadId};
+use nuee_base::{ErrorKind, ObjectKey, OrganisationId, ProjectId, Timestamp, UploadId};
 use tempfile::TempDir;
 
 use crate::{Error, ListedRow, Metadata, Options, PartRow, Transaction, Usage, VersionRow};
@@ -167,10 +167,12 @@ async fn usage_adds_up_and_parts_are_replaced() {
     let directory = TempDir::new().unwrap();
     let metadata = open(&directory);
     let upload = UploadId::from_bytes([9; 16]);
+    let project = ProjectId::from_bytes([8; 16]);
     metadata
         .write(move |t| {
-            t.add_usage(1, Usage { objects: 2, bytes: 10 })?;
-            t.add_usage(1, Usage { objects: -1, bytes: -4 })?;
+            t.count_usage(project)?;
+            t.add_usage((1, project), Usage { objects: 2, bytes: 10 })?;
+            t.add_usage((1, project), Usage { objects: -1, bytes: -4 })?;
             for (number, record) in [(2, "old"), (1, "one"), (2, "new")] {
                 t.put_part(&PartRow { upload, number, record: record.into(), mac: [0; 32] })?;
             }
@@ -179,6 +181,10 @@ async fn usage_adds_up_and_parts_are_replaced() {
         .await
         .unwrap();
     assert_eq!(metadata.read(|s| s.usage(1)).unwrap(), Usage { objects: 1, bytes: 6 });
+    let counted = metadata.read(|s| s.counted_usage(project)).unwrap();
+    assert_eq!(counted, Some(Usage { objects: 1, bytes: 6 }));
+    let other = ProjectId::from_bytes([7; 16]);
+    assert_eq!(metadata.read(|s| s.counted_usage(other)).unwrap(), None, "it is not counted");
     let parts = metadata.read(|s| s.parts(upload, 0, 10)).unwrap();
     assert_eq!(parts.iter().map(|part| &part.record[..]).collect::<Vec<_>>(), [b"one", b"new"]);
 }

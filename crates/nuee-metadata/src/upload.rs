@@ -2,10 +2,10 @@
 //!
 //! The parts of a completed upload stay where they are: the object's version names the upload that holds them.
 
-use nuee_base::{ObjectKey, UploadId};
+use nuee_base::{ObjectKey, ProjectId, UploadId};
 use rusqlite::Row;
 
-use crate::{Error, Mac, Snapshot, Transaction, row::Columns};
+use crate::{Error, Mac, Snapshot, Transaction, Usage, row::Columns};
 
 /// A multipart upload that is neither completed nor aborted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,10 +107,31 @@ impl Transaction<'_> {
         Ok(self.execute(sql, (row.bucket, key, id, &row.record, row.mac))? > 0)
     }
 
-    /// Removes an upload; its parts stay until they are removed or belong to an object.
-    pub fn delete_upload(&self, bucket: i64, key: &ObjectKey, id: UploadId) -> Result<bool, Error> {
-        let sql = "DELETE FROM uploads WHERE bucket = ?1 AND key = ?2 AND id = ?3";
-        Ok(self.execute(sql, (bucket, key.as_bytes(), id.to_bytes()))? > 0)
+    /// Adds to the bytes that the parts of an upload have, in a bucket of this number and this project.
+    pub fn add_upload_bytes(
+        &self,
+        (bucket, project): (i64, ProjectId),
+        (key, id): (&ObjectKey, UploadId),
+        bytes: i64,
+    ) -> Result<(), Error> {
+        let sql = "UPDATE uploads SET bytes = bytes + ?4 WHERE bucket = ?1 AND key = ?2 AND id = ?3";
+        self.execute(sql, (bucket, key.as_bytes(), id.to_bytes(), bytes))?;
+        self.add_project_usage(project, Usage { objects: 0, bytes })
+    }
+
+    /// Removes an upload; its parts stay until they are removed or belong to an object, and count no more.
+    pub fn delete_upload(
+        &self,
+        (bucket, project): (i64, ProjectId),
+        (key, id): (&ObjectKey, UploadId),
+    ) -> Result<bool, Error> {
+        let which = (bucket, key.as_bytes(), id.to_bytes());
+        let sql = "SELECT bytes FROM uploads WHERE bucket = ?1 AND key = ?2 AND id = ?3";
+        let bytes = self.find(sql, which, |row| Columns::new("uploads", row).integer(0))?;
+        let Some(bytes) = bytes else { return Ok(false) };
+        self.execute("DELETE FROM uploads WHERE bucket = ?1 AND key = ?2 AND id = ?3", which)?;
+        self.add_project_usage(project, Usage { objects: 0, bytes: -bytes })?;
+        Ok(true)
     }
 
     /// Adds a part, or replaces the part of this number.

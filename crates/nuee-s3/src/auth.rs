@@ -16,7 +16,7 @@ use s3s::{
     auth::{S3Auth, SecretKey},
 };
 
-use crate::{Error, handlers::Signing};
+use crate::{Error, handlers::Signing, pace::Pace};
 
 /// Whose an access key is, and its secret.
 #[derive(Debug, Clone)]
@@ -77,6 +77,7 @@ pub struct Gate {
     credentials: Arc<dyn Credentials>,
     /// Whether strangers may come to a bucket of this name, where they are decided about.
     opens: Opens,
+    pace: Option<Arc<Pace>>,
 }
 
 type Opens = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -84,7 +85,12 @@ type Opens = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 impl Gate {
     /// A gate over these credentials, closed to strangers.
     pub fn new(credentials: Arc<dyn Credentials>) -> Self {
-        Self { credentials, opens: Arc::new(|_| false) }
+        Self { credentials, opens: Arc::new(|_| false), pace: None }
+    }
+
+    /// The same, which holds projects to their pace.
+    pub(crate) fn at(self, pace: Arc<Pace>) -> Self {
+        Self { pace: Some(pace), ..self }
     }
 
     /// The same, which lets strangers come to the buckets of these names.
@@ -103,6 +109,9 @@ impl Gate {
         match verified {
             Some(verified) => {
                 let credential = find(self.credentials.as_ref(), &verified.access_key).await?;
+                if let Some(pace) = &self.pace {
+                    pace.admit(&credential.principal)?;
+                }
                 let in_header = headers.contains_key(header::AUTHORIZATION);
                 Ok((credential.principal, if in_header { Signing::Header } else { Signing::Query }))
             }

@@ -31,6 +31,7 @@ use crate::{
     Credentials, Filter, Refusal,
     auth::find,
     handlers::{Handlers, PostedObject},
+    pace::Pace,
 };
 
 /// What is encoded of a key in the path of an address.
@@ -44,6 +45,7 @@ pub(crate) struct Forms {
     handlers: Handlers,
     credentials: Arc<dyn Credentials>,
     filter: Filter,
+    pace: Arc<Pace>,
 }
 
 /// A form of which everything but the file has come, and may be carried out.
@@ -56,8 +58,12 @@ struct Accepted {
 }
 
 impl Forms {
-    pub(crate) fn new(handlers: Handlers, credentials: Arc<dyn Credentials>, filter: Filter) -> Self {
-        Self { handlers, credentials, filter }
+    pub(crate) fn new(
+        handlers: Handlers,
+        credentials: Arc<dyn Credentials>,
+        (filter, pace): (Filter, Arc<Pace>),
+    ) -> Self {
+        Self { handlers, credentials, filter, pace }
     }
 
     /// Answers a form.
@@ -114,6 +120,7 @@ impl Forms {
         if let Some(signed) = Signed::of(&accepted.fields)? {
             let credential = find(self.credentials.as_ref(), signed.access_key()).await?;
             let policy = Policy::parse(&signed.open(&credential.secret)?)?;
+            self.pace.admit(&credential.principal)?;
             let mut named = accepted.fields.clone();
             if named.get("bucket").is_none() {
                 named.insert("bucket", bucket.to_owned())?;

@@ -23,6 +23,7 @@ mod front;
 mod handlers;
 mod host;
 mod message_signer;
+mod pace;
 mod service;
 mod upload;
 

@@ -12,7 +12,7 @@ use nuee_tenancy::Tenancy;
 
 use crate::{
     Credential, Credentials, Destinations, Error, Filter, Front, Gate, Hosts, InvalidDomain,
-    cross_origin::CrossOrigin, detour::service_with_detour, form::Forms, handlers::Handlers,
+    cross_origin::CrossOrigin, detour::service_with_detour, form::Forms, handlers::Handlers, pace::Pace,
 };
 
 /// How the surface is reached.
@@ -38,6 +38,7 @@ impl Service {
         options: &Options,
     ) -> Result<Self, InvalidDomain> {
         let hosts = Hosts::new(options.domains.iter().map(String::as_str))?;
+        let pace = Arc::new(Pace::new(tenancy.quotas(), environment.clone()));
         let credentials: Arc<dyn Credentials> = Arc::new(AccessKeys(tenancy));
         let cross_origin = CrossOrigin::new(store.clone(), hosts.clone());
         // Only a policy opens something to strangers.
@@ -49,8 +50,9 @@ impl Service {
         let destinations = options.destinations.clone();
         let handlers = Handlers { store, decider, environment: environment.clone(), destinations };
         let filter = Filter::new(hosts.clone());
-        let forms = Forms::new(handlers.clone(), Arc::clone(&credentials), filter.clone());
-        let gate = Gate::new(Arc::clone(&credentials)).open_to_strangers(has_policy);
+        let forms =
+            Forms::new(handlers.clone(), Arc::clone(&credentials), (filter.clone(), Arc::clone(&pace)));
+        let gate = Gate::new(Arc::clone(&credentials)).open_to_strangers(has_policy).at(pace);
         let service = service_with_detour(handlers, credentials, gate, hosts);
         let front = Front::new(filter, service, environment);
         Ok(Self(Arc::new(front.with_cross_origin(cross_origin).with_forms(forms))))
@@ -75,6 +77,6 @@ impl Credentials for AccessKeys {
         let found = self.0.credentials(id).map_err(|error| {
             Error::new(error.kind(), "an access key cannot be looked up").with_source(error)
         })?;
-        Ok(found.map(|known| Credential { principal: known.0.clone(), secret: known.1.clone() }))
+        Ok(found.map(|known| Credential { principal: known.principal.clone(), secret: known.secret.clone() }))
     }
 }

@@ -119,6 +119,11 @@ impl Bucket {
         Some((self.settings.policy.as_ref()?.text(), self.rules.policy.as_ref()?))
     }
 
+    /// What its usage is counted under: its number, and its project.
+    pub(crate) fn place(&self) -> (i64, ProjectId) {
+        (self.number, self.project)
+    }
+
     pub(crate) fn parts_owner(&self) -> PartsOwner {
         PartsOwner { organisation: self.organisation, project: self.project }
     }
@@ -254,13 +259,13 @@ impl Store {
         }
         bucket.record = record::encode(&bucket.record())?;
         let row_key = self.row_key(organisation)?;
-        let entry = bucket.entry(context);
-        let store = self.clone();
+        let (entry, store) = (bucket.entry(context), self.clone());
         let create = move |transaction: &Transaction<'_>| {
             if let Some(row) = transaction.bucket(&bucket.name)? {
                 let yours = row.project == project;
                 return Err(Error::BucketExists { name: row.name.to_string(), yours });
             }
+            store.check_bucket_quota(transaction, project)?;
             bucket.number = transaction.next_bucket_number()?;
             let (number, name, record) = (bucket.number, bucket.name.clone(), bucket.record.clone());
             let mut row = BucketRow { number, id, name, organisation, project, record, mac: [0; 32] };

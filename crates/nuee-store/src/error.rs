@@ -18,6 +18,20 @@ pub enum Error {
         /// Whether the project that asked owns it.
         yours: bool,
     },
+    /// The project has as many buckets as it may.
+    #[error("the project has {most} buckets, and may not have more: delete one, or ask for a larger quota")]
+    TooManyBuckets {
+        /// How many it may have.
+        most: u32,
+    },
+    /// The project would hold more than it may.
+    #[error("the project may hold {most} {what}: delete something, or ask for a larger quota")]
+    QuotaExceeded {
+        /// What there would be too many of.
+        what: &'static str,
+        /// How many there may be.
+        most: u64,
+    },
     /// A bucket that holds something cannot be deleted.
     #[error("the bucket {0} is not empty: delete its objects and abort its uploads first")]
     BucketNotEmpty(String),
@@ -180,7 +194,9 @@ impl Error {
             | Self::InvalidTag(_)
             | Self::TooManyTags { .. }
             | Self::Invalid(_) => ErrorKind::Invalid,
-            Self::TooLarge { .. } => ErrorKind::LimitExceeded,
+            Self::TooLarge { .. } | Self::TooManyBuckets { .. } | Self::QuotaExceeded { .. } => {
+                ErrorKind::LimitExceeded
+            }
             Self::PreconditionFailed | Self::NotModified => ErrorKind::PreconditionFailed,
             Self::Body(_) => ErrorKind::Cancelled,
             Self::Permit(mismatch) => mismatch.kind(),

@@ -30,6 +30,7 @@ mod lock;
 mod lock_clock;
 mod notification;
 mod object;
+mod quota;
 mod reclaim;
 mod record;
 mod rotation;

@@ -6,7 +6,7 @@ use nuee_base::{BlobId, Environment, OrganisationId, ProjectId, Timestamp};
 use nuee_keys::{BlobIdentity, KeyRing, ProjectKey, RowBuilder, RowMacKey};
 use nuee_metadata::{Mac, Metadata, VersionRow};
 use nuee_sites::DirectorySite;
-use nuee_tenancy::ProjectKeys;
+use nuee_tenancy::{ProjectKeys, Quotas};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -59,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) environment: Environment,
     pub(crate) options: Options,
+    pub(crate) quotas: Quotas,
     pub(crate) buckets: BucketCache,
     pub(crate) project_keys: ProjectKeys,
     pub(crate) blocking: Arc<Semaphore>,
@@ -84,7 +85,7 @@ impl Store {
         site: DirectorySite,
         keys: Arc<KeyRing>,
         environment: Environment,
-        options: Options,
+        (quotas, options): (Quotas, Options),
     ) -> Self {
         let started_at = environment.now();
         let project_keys = ProjectKeys::new(metadata.clone(), Arc::clone(&keys));
@@ -95,6 +96,7 @@ impl Store {
             keys,
             environment,
             options,
+            quotas,
             buckets: BucketCache::new(CACHED_BUCKETS),
             project_keys,
             blocking: Arc::new(Semaphore::new(options.blocking_tasks)),

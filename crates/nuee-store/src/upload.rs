@@ -213,17 +213,23 @@ impl Store {
             if transaction.upload(bucket.number, &change.key, upload)?.is_none() {
                 return Err(Error::NoSuchUpload);
             }
+            let mut bytes = info.size.cast_signed();
             if let Some(old) = transaction.part(upload, number)? {
+                // A damaged row is no reason to count wrongly for ever: what it said is not known.
+                bytes -= store.open_part(bucket.parts_owner(), &old).map_or(0, |old| old.size.cast_signed());
                 release_part(transaction, (bucket.parts_owner(), change.reclaim_at), &old, &store)?;
             }
             transaction.put_part(&row)?;
+            transaction.add_upload_bytes(bucket.place(), (&change.key, upload), bytes)?;
+            if bytes > 0 {
+                store.check_quota(transaction, bucket.project)?;
+            }
             let subject = Subject { part: Some((number, blob)), ..Subject::upload(&change.key, upload) };
             entry.append(transaction, PUT_PART, subject)?;
             unrecorded.record(transaction)?;
-            Ok(unrecorded)
+            Ok((unrecorded, info))
         };
-        self.0.metadata.write(put).await?;
-        Ok(info)
+        Ok(self.0.metadata.write(put).await?.1)
     }
 
     /// Writes a part that is a range of an object, which was found with a permit to read it.
@@ -378,7 +384,7 @@ impl Store {
         (upload, prepared): (UploadId, Prepared),
         conditions: &Conditions,
     ) -> Result<ObjectInfo, Error> {
-        if !transaction.delete_upload(change.bucket.number, &change.key, upload)? {
+        if !transaction.delete_upload(change.bucket.place(), (&change.key, upload))? {
             return Err(Error::NoSuchUpload);
         }
         let mut unused = Vec::new();
@@ -412,7 +418,7 @@ pub(crate) fn abort(
     upload: UploadId,
     entry: &Entry,
 ) -> Result<(), Error> {
-    if !transaction.delete_upload(change.bucket.number, &change.key, upload)? {
+    if !transaction.delete_upload(change.bucket.place(), (&change.key, upload))? {
         return Err(Error::NoSuchUpload);
     }
     release_parts(transaction, change, upload.to_bytes())?;

@@ -43,7 +43,8 @@ impl Store {
         version.is_null = change.bucket.versioning != Versioning::Enabled;
         let bytes = version.size.cast_signed();
         let id = self.insert_latest(transaction, change, version)?;
-        transaction.add_usage(change.bucket.number, Usage { objects: 1, bytes })?;
+        transaction.add_usage(change.bucket.place(), Usage { objects: 1, bytes })?;
+        self.check_quota(transaction, change.bucket.project)?;
         Ok(id)
     }
 
@@ -138,7 +139,7 @@ impl Store {
             usage.bytes = -version.size.cast_signed();
         }
         transaction.delete_version(row.id)?;
-        Ok(transaction.add_usage(change.bucket.number, usage)?)
+        Ok(transaction.add_usage(change.bucket.place(), usage)?)
     }
 
     /// Removes a row of the history, and the version that it stands for.

@@ -21,6 +21,9 @@ pub enum Error {
         /// Its name or id.
         name: String,
     },
+    /// What is asked for cannot be; the text says why.
+    #[error("{0}")]
+    Refused(String),
     /// A row is not what was written.
     #[error("{what} is damaged: {detail}")]
     Damaged {
@@ -50,6 +53,7 @@ impl Error {
         match self {
             Self::Exists { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Refused(_) => ErrorKind::Invalid,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Permit(mismatch) => mismatch.kind(),
             Self::Metadata(error) => error.kind(),

@@ -9,26 +9,32 @@
 //!
 //! Deliberately absent: people, who come with sessions, and what is stored in a project.
 
+mod access_key;
 mod error;
 mod organisation;
 mod project;
 mod project_keys;
+mod quota;
 mod service_account;
 mod verify;
 
 use std::sync::Arc;
 
-use nuee_base::Environment;
+use nuee_base::{Environment, ProjectId};
 use nuee_keys::KeyRing;
-use nuee_metadata::Metadata;
+use nuee_metadata::{Metadata, RowCache};
 
+pub use access_key::{MAX_ACCESS_KEYS, ShownKey};
 pub use error::Error;
 pub use organisation::Organisation;
 pub use project::Project;
 pub use project_keys::ProjectKeys;
-pub use service_account::{AccessKey, ServiceAccount};
+pub use quota::{Holdings, Quota, Quotas};
+pub use service_account::{AccessKey, KnownKey, ServiceAccount};
 pub use verify::DamagedRow;
 
+use access_key::KeyUses;
+use quota::KNOWN_QUOTAS;
 use service_account::{KNOWN_KEYS, KnownKeys};
 
 /// Organisations, projects and service accounts of a platform. Cheap to clone.
@@ -40,12 +46,21 @@ struct Shared {
     keys: Arc<KeyRing>,
     environment: Environment,
     known_keys: KnownKeys,
+    uses: KeyUses,
+    known_quotas: RowCache<ProjectId, Arc<Quota>>,
 }
 
 impl Tenancy {
     /// Tenancy over these.
     #[must_use]
     pub fn new(metadata: Metadata, keys: Arc<KeyRing>, environment: Environment) -> Self {
-        Self(Arc::new(Shared { metadata, keys, environment, known_keys: KnownKeys::new(KNOWN_KEYS) }))
+        Self(Arc::new(Shared {
+            metadata,
+            keys,
+            environment,
+            known_keys: KnownKeys::new(KNOWN_KEYS),
+            uses: KeyUses::default(),
+            known_quotas: RowCache::new(KNOWN_QUOTAS),
+        }))
     }
 }

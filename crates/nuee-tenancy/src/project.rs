@@ -4,11 +4,11 @@ use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, OrganisationId, ProjectId, Slug, Timestamp};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
-use nuee_metadata::{ProjectKeyRow, ProjectRow, Transaction};
+use nuee_metadata::{Mac, ProjectKeyRow, ProjectRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Tenancy,
+    Error, Quota, Tenancy,
     project_keys::{self, decode, encode},
 };
 
@@ -23,6 +23,8 @@ pub struct Project {
     pub name: Slug,
     /// When it was created.
     pub created_at: Timestamp,
+    /// How much it may hold and ask.
+    pub quota: Quota,
 }
 
 impl Project {
@@ -31,11 +33,16 @@ impl Project {
     pub fn resource(&self) -> Resource {
         Resource::Project { organisation: self.organisation, project: self.id }
     }
+
+    pub(crate) fn record(&self) -> impl Serialize + use<> {
+        Record::V2 { created_at_micros: self.created_at.as_micros(), quota: self.quota }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
 enum Record {
     V1 { created_at_micros: i64 },
+    V2 { created_at_micros: i64, quota: Quota },
 }
 
 fn fields(id: ProjectId, organisation: OrganisationId, name: &Slug, record: &[u8]) -> RowBuilder {
@@ -61,15 +68,15 @@ impl Tenancy {
         let id = ProjectId::generate(&self.0.environment);
         let created_at = context.now();
         let row_key = self.0.keys.row_mac_key(organisation)?;
-        let record = encode(&Record::V1 { created_at_micros: created_at.as_micros() })?;
-        let mac = fields(id, organisation, &name, &record).mac(&row_key);
-        let row = ProjectRow { id, organisation, name: name.clone(), record, mac };
+        let project = Project { id, organisation, name: name.clone(), created_at, quota: Quota::default() };
+        let record = encode(&project.record())?;
+        let mac = self.project_mac(&project, &record)?;
+        let row = ProjectRow { id, organisation, name, record, mac };
         let wrapped = self.0.keys.create_project_key(organisation, id, 1)?;
         let mac = project_keys::fields(organisation, id, 1, &wrapped).mac(&row_key);
         let key = ProjectKeyRow { project: id, version: 1, record: wrapped, mac };
         let entry = Entry::new(context, organisation, format!("project/{id}"));
-        let said = name.to_string();
-        let project = Project { id, organisation, name, created_at };
+        let said = project.name.to_string();
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_project(&row) {
                 Err(nuee_metadata::Error::Duplicate) => {
@@ -85,14 +92,22 @@ impl Tenancy {
         Ok(project)
     }
 
+    pub(crate) fn project_mac(&self, project: &Project, record: &[u8]) -> Result<Mac, Error> {
+        let row_key = self.0.keys.row_mac_key(project.organisation)?;
+        Ok(fields(project.id, project.organisation, &project.name, record).mac(&row_key))
+    }
+
     pub(crate) fn open_project(&self, row: ProjectRow) -> Result<Project, Error> {
         let row_key = self.0.keys.row_mac_key(row.organisation)?;
         if fields(row.id, row.organisation, &row.name, &row.record).verify(&row_key, &row.mac).is_err() {
             return Err(Error::damaged(format!("project {}", row.name), "its row's code is wrong"));
         }
-        let Record::V1 { created_at_micros } = decode("projects", &row.record)?;
+        let (created_at_micros, quota) = match decode("projects", &row.record)? {
+            Record::V1 { created_at_micros } => (created_at_micros, Quota::default()),
+            Record::V2 { created_at_micros, quota } => (created_at_micros, quota),
+        };
         let created_at = Timestamp::from_micros(created_at_micros);
-        Ok(Project { id: row.id, organisation: row.organisation, name: row.name, created_at })
+        Ok(Project { id: row.id, organisation: row.organisation, name: row.name, created_at, quota })
     }
 
     /// The project of this name in the organisation that the permit is for. Others may be damaged.

@@ -1,6 +1,9 @@
 //! Service accounts and their access keys.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{
@@ -13,7 +16,7 @@ use nuee_metadata::{AccessKeyRow, RowCache, ServiceAccountRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Tenancy,
+    Error, ShownKey, Tenancy,
     project_keys::{decode, encode},
 };
 
@@ -51,7 +54,9 @@ pub struct AccessKey {
 }
 
 /// Access keys that were used, with the principals that they make known.
-pub(crate) type KnownKeys = RowCache<AccessKeyId, Arc<(Principal, Secret)>>;
+pub(crate) type KnownKeys = RowCache<AccessKeyId, Arc<KnownKey>>;
+/// How long the use of a key is not noted again, in microseconds.
+const NOTED_FOR_MICROS: i64 = 60_000_000;
 /// Access keys whose secrets are kept in memory, unsealed.
 pub(crate) const KNOWN_KEYS: usize = 1_024;
 
@@ -60,9 +65,43 @@ enum AccountRecord {
     V1 { role: String, created_at_micros: i64, revoked_at_micros: Option<i64> },
 }
 
+/// What an access key makes known to whoever checks a signature.
+#[derive(Debug)]
+pub struct KnownKey {
+    /// Who acts with it.
+    pub principal: Principal,
+    /// What signs its requests.
+    pub secret: Secret,
+    /// From when on it works no more.
+    expires_at: Option<Timestamp>,
+    /// When its use was last noted, in microseconds.
+    noted_at: AtomicI64,
+}
+
 #[derive(Serialize, Deserialize)]
 enum KeyRecord {
     V1 { created_at_micros: i64, sealed_secret: Vec<u8> },
+    V2 { created_at_micros: i64, sealed_secret: Vec<u8>, expires_at_micros: Option<i64> },
+}
+
+/// The present form of [`KeyRecord`].
+struct KeyState {
+    created_at: Timestamp,
+    sealed_secret: Vec<u8>,
+    expires_at: Option<Timestamp>,
+}
+
+impl From<KeyRecord> for KeyState {
+    fn from(record: KeyRecord) -> Self {
+        let (created_at, sealed_secret, expires_at) = match record {
+            KeyRecord::V1 { created_at_micros, sealed_secret } => (created_at_micros, sealed_secret, None),
+            KeyRecord::V2 { created_at_micros, sealed_secret, expires_at_micros } => {
+                (created_at_micros, sealed_secret, expires_at_micros)
+            }
+        };
+        let created_at = Timestamp::from_micros(created_at);
+        Self { created_at, sealed_secret, expires_at: expires_at.map(Timestamp::from_micros) }
+    }
 }
 
 fn account_fields(organisation: OrganisationId, row: &ServiceAccountRow) -> RowBuilder {
@@ -109,12 +148,7 @@ impl Tenancy {
             ServiceAccountRow { id, project, name: name.clone(), record: encode(&record)?, mac: [0; 32] };
         row.mac = account_fields(organisation, &row).mac(&row_key);
 
-        let secret = key.secret.expose().as_bytes();
-        let sealed_secret = self.0.keys.wrap(organisation, &secret_context(&key.id), secret)?;
-        let record = encode(&KeyRecord::V1 { created_at_micros, sealed_secret })?;
-        let mut key_row = AccessKeyRow { id: key.id.clone(), service_account: id, record, mac: [0; 32] };
-        key_row.mac = key_fields(organisation, &key_row).mac(&row_key);
-
+        let key_row = self.key_row((organisation, id), &key, (created_at, None))?;
         let entry = Entry::new(context, organisation, format!("service-account/{id}"));
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_service_account(&row) {
@@ -132,7 +166,42 @@ impl Tenancy {
         Ok((ServiceAccount { id, organisation, project, name, role, created_at, revoked_at: None }, key))
     }
 
-    fn generate_key(&self) -> Result<AccessKey, Error> {
+    pub(crate) fn key_row(
+        &self,
+        (organisation, service_account): (OrganisationId, ServiceAccountId),
+        key: &AccessKey,
+        (created_at, expires_at): (Timestamp, Option<Timestamp>),
+    ) -> Result<AccessKeyRow, Error> {
+        let secret = key.secret.expose().as_bytes();
+        let record = encode(&KeyRecord::V2 {
+            created_at_micros: created_at.as_micros(),
+            sealed_secret: self.0.keys.wrap(organisation, &secret_context(&key.id), secret)?,
+            expires_at_micros: expires_at.map(|end| end.as_micros()),
+        })?;
+        let mut row = AccessKeyRow { id: key.id.clone(), service_account, record, mac: [0; 32] };
+        row.mac = key_fields(organisation, &row).mac(&*self.0.keys.row_mac_key(organisation)?);
+        Ok(row)
+    }
+
+    fn key_state(&self, organisation: OrganisationId, row: &AccessKeyRow) -> Result<KeyState, Error> {
+        let row_key = self.0.keys.row_mac_key(organisation)?;
+        if key_fields(organisation, row).verify(&row_key, &row.mac).is_err() {
+            return Err(Error::damaged(format!("access key {}", row.id), "its row's code is wrong"));
+        }
+        Ok(decode::<KeyRecord>("access_keys", &row.record)?.into())
+    }
+
+    /// What is shown of a key beside its last use.
+    pub(crate) fn open_key(
+        &self,
+        organisation: OrganisationId,
+        row: &AccessKeyRow,
+    ) -> Result<ShownKey, Error> {
+        let KeyState { created_at, expires_at, .. } = self.key_state(organisation, row)?;
+        Ok(ShownKey { id: row.id.clone(), created_at, expires_at, last_used_at: None })
+    }
+
+    pub(crate) fn generate_key(&self) -> Result<AccessKey, Error> {
         let mut random = [0; 16 + 40];
         self.0.environment.fill_random(&mut random);
         let (id, secret) = random.split_at(16);
@@ -143,19 +212,17 @@ impl Tenancy {
     }
 
     /// The service accounts of the project that the permit is for, by name, with their access keys.
-    pub fn service_accounts(
-        &self,
-        permit: &Permit,
-    ) -> Result<Vec<(ServiceAccount, Vec<AccessKeyId>)>, Error> {
+    pub fn service_accounts(&self, permit: &Permit) -> Result<Vec<(ServiceAccount, Vec<ShownKey>)>, Error> {
         permit.require(Action::ListServiceAccounts, permit.resource())?;
         let (organisation, project) = project_of(permit)?;
-        let rows = self.0.metadata.read(|snapshot| snapshot.service_accounts(project))?;
-        let with_keys = |row: ServiceAccountRow| {
-            let keys = self.0.metadata.read(|snapshot| snapshot.access_keys(row.id))?;
-            let account = self.open_account(organisation, &row)?;
-            Ok((account, keys.into_iter().map(|key| key.id).collect()))
-        };
-        rows.into_iter().map(with_keys).collect()
+        self.0.metadata.read_consistent(|snapshot| {
+            let with_keys = |row: ServiceAccountRow| {
+                let account = self.open_account(organisation, &row)?;
+                let keys = self.shown_keys(snapshot, &account)?;
+                Ok((account, keys))
+            };
+            snapshot.service_accounts(project)?.into_iter().map(with_keys).collect()
+        })
     }
 
     /// Revokes the service account of this name, in the project that the permit is for, and forgets its access keys.
@@ -185,10 +252,9 @@ impl Tenancy {
         row.mac = account_fields(organisation, &row).mac(&*self.0.keys.row_mac_key(organisation)?);
         let entry = Entry::new(context, organisation, format!("service-account/{}", row.id));
         let id = row.id;
-        let forget = self
-            .0
-            .known_keys
-            .forget(move |_, known| matches!(known.0, Principal::ServiceAccount { id: of, .. } if of == id));
+        let forget = self.0.known_keys.forget(
+            move |_, known| matches!(known.principal, Principal::ServiceAccount { id: of, .. } if of == id),
+        );
         let revoke = move |transaction: &Transaction<'_>| {
             transaction.update_service_account(row.id, &row.record, row.mac)?;
             transaction.delete_access_keys(row.id)?;
@@ -199,12 +265,24 @@ impl Tenancy {
     }
 
     /// The principal that an access key makes known, and the secret to check its signatures with. `None` if the key
-    /// does not exist or its account was revoked.
-    pub fn credentials(&self, id: &AccessKeyId) -> Result<Option<Arc<(Principal, Secret)>>, Error> {
-        self.0.known_keys.get_or_read(id, || Ok(self.read_credentials(id)?.map(Arc::new)))
+    /// does not exist or has ended, or its account was revoked.
+    pub fn credentials(&self, id: &AccessKeyId) -> Result<Option<Arc<KnownKey>>, Error> {
+        let read = || Ok::<_, Error>(self.read_credentials(id)?.map(Arc::new));
+        let found = self.0.known_keys.get_or_read(id, read)?;
+        let Some(known) = found else { return Ok(None) };
+        let now = self.0.environment.now();
+        if known.expires_at.is_some_and(|end| end <= now) {
+            return Ok(None);
+        }
+        let noted_at = known.noted_at.load(Ordering::Relaxed);
+        if now.as_micros().saturating_sub(noted_at) >= NOTED_FOR_MICROS {
+            known.noted_at.store(now.as_micros(), Ordering::Relaxed);
+            self.0.uses.note(id, now);
+        }
+        Ok(Some(known))
     }
 
-    pub(crate) fn read_credentials(&self, id: &AccessKeyId) -> Result<Option<(Principal, Secret)>, Error> {
+    pub(crate) fn read_credentials(&self, id: &AccessKeyId) -> Result<Option<KnownKey>, Error> {
         let Some(key) = self.0.metadata.read(|snapshot| snapshot.access_key(id))? else { return Ok(None) };
         let damaged = |detail: &str| Error::damaged(format!("access key {id}"), detail);
         let account = self.0.metadata.read(|snapshot| snapshot.service_account(key.service_account))?;
@@ -212,15 +290,11 @@ impl Tenancy {
         let project = self.0.metadata.read(|snapshot| snapshot.project(account.project))?;
         let project = self.open_project(project.ok_or_else(|| damaged("its project does not exist"))?)?;
         let organisation = project.organisation;
-        let row_key = self.0.keys.row_mac_key(organisation)?;
-        if key_fields(organisation, &key).verify(&row_key, &key.mac).is_err() {
-            return Err(damaged("its row's code is wrong"));
-        }
+        let KeyState { sealed_secret, expires_at, .. } = self.key_state(organisation, &key)?;
         let account = self.open_account(organisation, &account)?;
         if account.revoked_at.is_some() {
             return Ok(None);
         }
-        let KeyRecord::V1 { sealed_secret, .. } = decode("access_keys", &key.record)?;
         let secret = self.0.keys.unwrap(organisation, &secret_context(id), &sealed_secret)?;
         let secret = std::str::from_utf8(&secret).map_err(|_| damaged("its secret is not text"))?.to_owned();
         let principal = Principal::ServiceAccount {
@@ -229,7 +303,8 @@ impl Tenancy {
             project: project.id,
             role: account.role,
         };
-        Ok(Some((principal, Secret::new(secret))))
+        let (secret, noted_at) = (Secret::new(secret), AtomicI64::new(0));
+        Ok(Some(KnownKey { principal, secret, expires_at, noted_at }))
     }
 
     pub(crate) fn open_account(
@@ -256,7 +331,7 @@ impl Tenancy {
     }
 }
 
-fn project_of(permit: &Permit) -> Result<(OrganisationId, ProjectId), Error> {
+pub(crate) fn project_of(permit: &Permit) -> Result<(OrganisationId, ProjectId), Error> {
     match permit.resource() {
         Resource::Project { organisation, project } => Ok((organisation, project)),
         other => Err(Error::NotFound { kind: "project", name: other.to_string() }),

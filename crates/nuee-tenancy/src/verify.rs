@@ -58,7 +58,13 @@ impl Tenancy {
     ) -> Result<(), Error> {
         let (organisation, project, name) = (row.organisation, row.id, row.name.clone());
         rows.insert(format!("project/{project}"), name.to_string());
-        note(damaged, || format!("project {name}"), self.open_project(row));
+        let opened = self.open_project(row);
+        if let Ok(quota) = opened.as_ref().map(|project| project.quota)
+            && snapshot.counted_usage(project)?.is_some()
+        {
+            rows.insert(quota_of(&format!("project/{project}")), quota.said());
+        }
+        note(damaged, || format!("project {name}"), opened);
         for row in snapshot.project_keys(project)? {
             let what = || format!("key version {} of project {name}", row.version);
             note(damaged, what, self.verify_key(organisation, &row));
@@ -166,9 +172,29 @@ fn replay(said: &mut States, leaf: Leaf) {
         said.insert(key_of(&on), detail);
     } else if is(Action::CreateServiceAccount) {
         said.insert(on, active(&detail));
+    } else if is(Action::CreateAccessKey) {
+        with_keys(said, &on, |keys| keys.push(detail));
+    } else if is(Action::DeleteAccessKey) {
+        with_keys(said, &on, |keys| keys.retain(|key| *key != detail));
+    } else if is(Action::SetQuota) {
+        said.insert(quota_of(&on), detail);
     } else if is(Action::RevokeServiceAccount) {
         said.insert(on, REVOKED.to_owned());
     }
+}
+
+/// Changes the keys with which an account is said to be active, in the order of their rows.
+fn with_keys(said: &mut States, on: &str, change: impl FnOnce(&mut Vec<String>)) {
+    let Some(state) = said.get(on).and_then(|state| state.strip_prefix(&active(""))) else { return };
+    let mut keys: Vec<String> =
+        state.split(" and ").filter(|key| !key.is_empty()).map(str::to_owned).collect();
+    change(&mut keys);
+    keys.sort_unstable();
+    said.insert(on.to_owned(), active(&keys.join(" and ")));
+}
+
+fn quota_of(project: &str) -> String {
+    format!("quota of {project}")
 }
 
 fn note<T>(damaged: &mut Vec<DamagedRow>, what: impl FnOnce() -> String, opened: Result<T, Error>) {

@@ -18,8 +18,8 @@ async fn it_serves_is_ready_and_keeps_its_accounts_over_a_restart() {
     let accounts = Place::ALL.map(|place| server.owner(place)).into_iter().chain([&reader]);
     for account in accounts {
         let known = server.platform().tenancy().credentials(&account.access_key_id).unwrap().unwrap();
-        assert_eq!(known.0, account.principal);
-        assert_eq!(known.1.expose(), account.secret.expose());
+        assert_eq!(known.principal, account.principal);
+        assert_eq!(known.secret.expose(), account.secret.expose());
     }
     let address = server.addresses().admin;
     let answer = spawn_blocking(move || {

@@ -11,6 +11,7 @@ mod execute;
 use std::{net::SocketAddr, path::PathBuf};
 
 use nuee_base::{AccessKeyId, BucketName, Role, Secret, Slug, Timestamp};
+use nuee_tenancy::ShownKey;
 use serde::{Deserialize, Serialize};
 
 pub use execute::Administration;
@@ -45,6 +46,41 @@ pub enum Request {
         #[serde(with = "crate::text")]
         name: Slug,
     },
+    /// Make another access key of a service account.
+    CreateAccessKey {
+        /// The project it acts in.
+        place: Place,
+        /// The account's name.
+        #[serde(with = "crate::text")]
+        account: Slug,
+        /// After how many days it works no more; for ever if there is no number.
+        days: Option<u32>,
+    },
+    /// Delete an access key of a service account: it stops to work at once.
+    DeleteAccessKey {
+        /// The project it acts in.
+        place: Place,
+        /// The account's name.
+        #[serde(with = "crate::text")]
+        account: Slug,
+        /// The key.
+        #[serde(with = "crate::text")]
+        key: AccessKeyId,
+    },
+    /// What a project holds, and may.
+    ShowProject {
+        /// The project.
+        place: Place,
+    },
+    /// Change how much a project may hold and ask.
+    SetQuota {
+        /// The project.
+        place: Place,
+        /// The whole quota: what it does not name is unbounded.
+        quota: Quota,
+    },
+    /// Tell who may do what, and why.
+    ExplainAccess(AccessQuestion),
     /// Make an organisation and its key.
     CreateOrganisation {
         /// Its name, unique on the platform.
@@ -92,6 +128,44 @@ pub enum Request {
     },
 }
 
+/// How much a project may hold and ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Bytes of objects, versions and parts.
+    pub bytes: Option<u64>,
+    /// Objects and versions.
+    pub objects: Option<u64>,
+    /// Buckets.
+    pub buckets: Option<u32>,
+    /// Requests in a second.
+    pub requests_per_second: Option<u32>,
+}
+
+impl From<nuee_tenancy::Quota> for Quota {
+    fn from(quota: nuee_tenancy::Quota) -> Self {
+        let nuee_tenancy::Quota { bytes, objects, buckets, requests_per_second } = quota;
+        Self { bytes, objects, buckets, requests_per_second }
+    }
+}
+
+impl From<Quota> for nuee_tenancy::Quota {
+    fn from(quota: Quota) -> Self {
+        let Quota { bytes, objects, buckets, requests_per_second } = quota;
+        Self { bytes, objects, buckets, requests_per_second }
+    }
+}
+
+/// Who would do what, on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessQuestion {
+    /// `anonymous`, `operator`, or an access key's id.
+    pub principal: String,
+    /// An action in the words of policies, such as `s3:GetObject`.
+    pub action: String,
+    /// `platform`, `ORGANISATION`, `ORGANISATION/PROJECT`, `s3://BUCKET` or `s3://BUCKET/KEY`.
+    pub resource: String,
+}
+
 /// A project, by its names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -124,6 +198,22 @@ pub enum Reply {
     },
     /// A service account was revoked.
     ServiceAccountRevoked,
+    /// An access key was made.
+    AccessKeyCreated {
+        /// Its public half.
+        access_key_id: String,
+        /// Its secret, which is not shown again.
+        #[serde(with = "crate::text::secret")]
+        secret_access_key: Secret,
+        /// From when on it works no more (RFC 3339).
+        expires_at: Option<String>,
+    },
+    /// An access key was deleted.
+    AccessKeyDeleted,
+    /// What a project holds, and may.
+    Project(ProjectDetails),
+    /// Who may do what, and why.
+    Access(AccessAnswer),
     /// An organisation was made.
     OrganisationCreated(Organisation),
     /// The organisations.
@@ -206,8 +296,8 @@ pub struct ServiceAccount {
     pub id: String,
     /// What it may do.
     pub role: String,
-    /// The public halves of its access keys; none once it is revoked.
-    pub access_key_ids: Vec<String>,
+    /// Its access keys; none once it is revoked.
+    pub access_keys: Vec<AccessKey>,
     /// When it was made (RFC 3339).
     pub created_at: String,
     /// When it was revoked (RFC 3339).
@@ -215,16 +305,67 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    fn new(account: &nuee_tenancy::ServiceAccount, keys: &[AccessKeyId]) -> Self {
+    fn new(account: &nuee_tenancy::ServiceAccount, keys: &[ShownKey]) -> Self {
         Self {
             name: account.name.to_string(),
             id: account.id.to_string(),
             role: account.role.to_string(),
-            access_key_ids: keys.iter().map(ToString::to_string).collect(),
+            access_keys: keys.iter().map(AccessKey::from).collect(),
             created_at: account.created_at.to_string(),
             revoked_at: account.revoked_at.as_ref().map(Timestamp::to_string),
         }
     }
+}
+
+/// An access key of a service account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccessKey {
+    /// Its public half.
+    pub id: String,
+    /// When it was made (RFC 3339).
+    pub created_at: String,
+    /// From when on it works no more (RFC 3339).
+    pub expires_at: Option<String>,
+    /// When it was last used, within a minute (RFC 3339).
+    pub last_used_at: Option<String>,
+}
+
+impl From<&ShownKey> for AccessKey {
+    fn from(key: &ShownKey) -> Self {
+        let shown = |at: &Option<Timestamp>| at.as_ref().map(Timestamp::to_string);
+        Self {
+            id: key.id.to_string(),
+            created_at: key.created_at.to_string(),
+            expires_at: shown(&key.expires_at),
+            last_used_at: shown(&key.last_used_at),
+        }
+    }
+}
+
+/// What a project holds, and may.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProjectDetails {
+    /// The project.
+    pub project: Project,
+    /// Bytes of objects, versions and parts.
+    pub bytes: u64,
+    /// Objects and versions.
+    pub objects: u64,
+    /// Buckets.
+    pub buckets: u64,
+    /// How much of each it may have.
+    pub quota: Quota,
+}
+
+/// Who may do what, and why.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccessAnswer {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// Why not, if it is not.
+    pub reason: Option<String>,
+    /// The policies and statements that made it so.
+    pub policies: Vec<String>,
 }
 
 /// An organisation.

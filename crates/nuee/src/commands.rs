@@ -83,10 +83,16 @@ enum Command {
     /// Make, list and revoke the accounts that S3 clients use
     #[command(subcommand)]
     ServiceAccount(administer::ServiceAccountCommand),
+    /// Make, list and delete the access keys of service accounts
+    #[command(subcommand)]
+    AccessKey(administer::AccessKeyCommand),
+    /// Tell who may do what, and why
+    #[command(subcommand)]
+    Access(administer::AccessCommand),
     /// Make and list organisations
     #[command(subcommand)]
     Organisation(administer::OrganisationCommand),
-    /// Make and list the projects of an organisation
+    /// Make and list the projects of an organisation, and bound what they may hold
     #[command(subcommand)]
     Project(administer::ProjectCommand),
     /// Carry out what buckets are set to
@@ -115,6 +121,8 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => start::serve(&serve, &common),
         Command::Status(output) => administer::status(output, &common),
         Command::ServiceAccount(command) => administer::service_account(command, &common),
+        Command::AccessKey(command) => administer::access_key(command, &common),
+        Command::Access(command) => administer::access(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
         Command::Project(command) => administer::project(command, &common),
         Command::Bucket(command) => bucket::run(command, &common),

@@ -92,7 +92,7 @@ async fn owner(platform: &Platform, context: &Context, project: &Project) -> Res
         let (_, key) = tenancy.create_service_account(context, &permit, name, Role::Owner).await?;
         return Ok(Some(key));
     };
-    let Some(id) = keys.into_iter().next() else { return Ok(None) };
+    let Some(id) = keys.into_iter().next().map(|key| key.id) else { return Ok(None) };
     let known = tenancy.credentials(&id)?.context("the key of the owner does not open; run `nuee verify`")?;
-    Ok(Some(AccessKey { id, secret: known.1.clone() }))
+    Ok(Some(AccessKey { id, secret: known.secret.clone() }))
 }

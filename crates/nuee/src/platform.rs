@@ -75,7 +75,13 @@ impl Platform {
         let keeper: Arc<dyn KeyCustody> = Arc::<DirectoryCustody>::clone(&custody);
         let keys = Arc::new(KeyRing::new(keeper, environment.clone(), KeyRing::LIFETIME));
         let tenancy = Tenancy::new(metadata.clone(), Arc::clone(&keys), environment.clone());
-        let store = Store::new(metadata.clone(), site.clone(), keys, environment.clone(), tuning.store);
+        let store = Store::new(
+            metadata.clone(),
+            site.clone(),
+            keys,
+            environment.clone(),
+            (tenancy.quotas(), tuning.store),
+        );
         let environment = environment.clone();
         let decider = Decider::shipped();
         Ok(Self(Arc::new(Parts { custody, environment, metadata, site, tenancy, store, decider, directory })))

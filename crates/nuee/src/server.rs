@@ -60,6 +60,7 @@ pub struct Server {
     socket: JoinHandle<()>,
     renewal: JoinHandle<()>,
     telling: JoinHandle<()>,
+    noting: JoinHandle<()>,
     listeners: [JoinHandle<Drained>; 2],
 }
 
@@ -94,7 +95,8 @@ impl Server {
         };
         let administration = Administration::new(platform.clone(), Some(serving));
         let (stop_reclaiming, stopped) = watch::channel(false);
-        let store = platform.store().clone();
+        let (store, tenancy) = (platform.store().clone(), platform.tenancy().clone());
+        let noted_until = stopped.clone();
         let (expiring, decider, stop) = (store.clone(), platform.decider().clone(), stopped.clone());
         Ok(Self {
             addresses,
@@ -103,6 +105,7 @@ impl Server {
             reclaimer: tokio::spawn(async move { store.reclaim_until(stopped).await }),
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
+            noting: tokio::spawn(async move { tenancy.note_uses_until(noted_until).await }),
             telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
             renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
             certificates,
@@ -170,6 +173,7 @@ impl Server {
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;
+        self.noting.await?;
         self.platform.close().await?;
         Ok(cut)
     }

@@ -126,10 +126,14 @@ fn state(rule: &Rule, ask: impl Fn(Operation, &str) -> Result<(), &'static str>)
         return format!("nowhere | {}", answer.unwrap_or_default());
     };
     let refused = values.iter().find_map(|value| ask(*first, value).err());
-    let mut told = if operations.len() == Operation::ALL.len() {
-        "everywhere".to_owned()
-    } else {
+    let names = |operations: &[Operation]| {
         operations.iter().map(|operation| operation.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let others: Vec<_> = Operation::ALL.iter().filter(elsewhere).copied().collect();
+    let mut told = match others.len() {
+        0 => "everywhere".to_owned(),
+        1..=3 => format!("everywhere but {}", names(&others)),
+        _ => names(&operations),
     };
     if let Some(refused) = refused {
         let accepted: Vec<_> = values.iter().filter(|value| ask(*first, value).is_ok()).copied().collect();

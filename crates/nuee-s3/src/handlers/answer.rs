@@ -27,6 +27,8 @@ pub(crate) fn from_store(error: Error) -> S3Error {
         Error::Locked(_) => S3ErrorCode::AccessDenied,
         Error::InvalidBucketState(_) => S3ErrorCode::InvalidBucketState,
         Error::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
+        Error::TooManyBuckets { .. } => S3ErrorCode::TooManyBuckets,
+        Error::QuotaExceeded { .. } => return quota_exceeded(&error),
         Error::InvalidTag(_) => S3ErrorCode::InvalidTag,
         // S3 has no better word for it.
         Error::TooManyTags { .. } => return bad_request("BadRequest", error.to_string()),
@@ -47,6 +49,14 @@ pub(crate) fn from_store(error: Error) -> S3Error {
         _ => return from_inside(&error),
     };
     S3Error::with_message(code, error.to_string())
+}
+
+/// A project is at its quota. S3 has none; the code is that of Ceph.
+fn quota_exceeded(error: &Error) -> S3Error {
+    let code = S3ErrorCode::from_bytes(b"QuotaExceeded").unwrap_or(S3ErrorCode::AccessDenied);
+    let mut answer = S3Error::with_message(code, error.to_string());
+    answer.set_status_code(http::StatusCode::FORBIDDEN);
+    answer
 }
 
 /// What was asked for is a delete marker: nothing is there, or, of one that was asked for by its id, nothing can be read.

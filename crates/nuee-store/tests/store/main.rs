@@ -9,6 +9,7 @@ mod lifecycle;
 mod listing;
 mod objects;
 mod platform;
+mod quotas;
 mod reclaiming;
 mod rotating;
 mod tampering;

@@ -94,8 +94,13 @@ impl Platform {
         let mut options =
             Options { reclaim_delay: Duration::ZERO, minimum_part_bytes: 100_000, ..Options::default() };
         adapt(&mut options);
-        let store =
-            Store::new(metadata.clone(), site.clone(), Arc::clone(&keys), environment.clone(), options);
+        let store = Store::new(
+            metadata.clone(),
+            site.clone(),
+            Arc::clone(&keys),
+            environment.clone(),
+            (tenancy.quotas(), options),
+        );
         let operator = Context::new(environment.clone(), Principal::Operator);
         let mut buckets = Vec::new();
         for (organisation, projects) in [("first", &["one", "two"][..]), ("second", &["one"])] {
@@ -131,7 +136,7 @@ impl Platform {
     pub(crate) fn restart(&mut self) {
         let (metadata, site) = (self.metadata.clone(), self.site.clone());
         let (keys, environment) = (Arc::clone(&self.keys), self.environment.clone());
-        self.store = Store::new(metadata, site, keys, environment, self.options);
+        self.store = Store::new(metadata, site, keys, environment, (self.tenancy.quotas(), self.options));
     }
 
     /// The owner of a bucket's project.

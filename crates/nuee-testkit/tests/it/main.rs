@@ -29,6 +29,7 @@ mod lock_attacks;
 mod memory;
 mod model;
 mod policies;
+mod quotas;
 mod random;
 mod semantics;
 mod slow_clients;

@@ -11,12 +11,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use nuee_base::{Environment, Role, Slug};
+use nuee_base::{AccessKeyId, Environment, Role, Slug};
 
 use super::{Common, bucket, print, runtime};
 use crate::{
     Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
-    administration::{Place, ServiceAccount, Status, Verified},
+    administration::{
+        AccessAnswer, AccessQuestion, Place, ProjectDetails, Quota, ServiceAccount, Status, Verified,
+    },
     data_directory::holds_data,
     first_start, logging,
     settings::Settings,
@@ -84,6 +86,64 @@ pub(super) enum ServiceAccountCommand {
     },
 }
 
+/// `nuee access-key …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum AccessKeyCommand {
+    /// Make another access key of a service account; its secret is printed once
+    ///
+    /// An account has two at most. To rotate a key: make another one, give it to the programs that use the account, see in
+    /// the list that the first is no longer used, and delete that.
+    Create {
+        /// The service account
+        account: Slug,
+        /// After how many days it works no more [default: never]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        expires_in_days: Option<u32>,
+        #[command(flatten)]
+        place: PlaceOptions,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the access keys of a project: when they were made, when they end, when they were last used
+    List {
+        #[command(flatten)]
+        place: PlaceOptions,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete an access key of a service account: it stops to work at once
+    Delete {
+        /// The service account
+        account: Slug,
+        /// The id of the access key
+        key: AccessKeyId,
+        #[command(flatten)]
+        place: PlaceOptions,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `nuee access …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum AccessCommand {
+    /// Tell whether somebody may do something, and which policies make it so
+    ///
+    /// For example: nuee access explain NUEE… s3:GetObject `s3://papers/report.pdf`
+    ///
+    /// It is answered as if the request had nothing that conditions of a bucket's policy look at, such as an address.
+    Explain {
+        /// `anonymous`, `operator` or the id of an access key
+        principal: String,
+        /// An action in the words of policies, such as s3:GetObject or nuee:CreateServiceAccount
+        action: String,
+        /// `platform`, ORGANISATION, ORGANISATION/PROJECT, `s3://BUCKET` or `s3://BUCKET/KEY`
+        resource: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
 /// `nuee organisation …`.
 #[derive(Debug, Subcommand)]
 pub(super) enum OrganisationCommand {
@@ -119,6 +179,40 @@ pub(super) enum ProjectCommand {
         /// Organisation
         #[arg(long, default_value = "local")]
         organisation: Slug,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Tell what a project holds, and may
+    Show {
+        /// The project
+        name: Slug,
+        /// Organisation
+        #[arg(long, default_value = "local")]
+        organisation: Slug,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Bound what a project may hold and ask
+    ///
+    /// The quota is replaced as a whole: what is not named is unbounded.
+    Quota {
+        /// The project
+        name: Slug,
+        /// Organisation
+        #[arg(long, default_value = "local")]
+        organisation: Slug,
+        /// Bytes of objects, their versions and the parts of uploads, such as 500GiB
+        #[arg(long, value_parser = bytes)]
+        bytes: Option<u64>,
+        /// Objects and versions
+        #[arg(long)]
+        objects: Option<u64>,
+        /// Buckets
+        #[arg(long)]
+        buckets: Option<u32>,
+        /// Requests in a second; twice as many may come at once
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        requests_per_second: Option<u32>,
         #[command(flatten)]
         output: Output,
     },
@@ -190,7 +284,46 @@ pub(super) fn project(command: ProjectCommand, common: &Common) -> Result<ExitCo
         ProjectCommand::List { organisation, output } => {
             run(Request::ListProjects { organisation }, output, common)
         }
+        ProjectCommand::Show { name, organisation, output } => {
+            let place = Place { organisation, project: name };
+            run(Request::ShowProject { place }, output, common)
+        }
+        ProjectCommand::Quota {
+            name,
+            organisation,
+            bytes,
+            objects,
+            buckets,
+            requests_per_second,
+            output,
+        } => {
+            let place = Place { organisation, project: name };
+            let quota = Quota { bytes, objects, buckets, requests_per_second };
+            run(Request::SetQuota { place, quota }, output, common)
+        }
     }
+}
+
+/// Runs `nuee access-key …`.
+pub(super) fn access_key(command: AccessKeyCommand, common: &Common) -> Result<ExitCode> {
+    match command {
+        AccessKeyCommand::Create { account, expires_in_days, place, output } => {
+            let place = place.into();
+            run(Request::CreateAccessKey { place, account, days: expires_in_days }, output, common)
+        }
+        AccessKeyCommand::List { place, output } => {
+            run_shown(Request::ListServiceAccounts { place: place.into() }, output, common, show_keys)
+        }
+        AccessKeyCommand::Delete { account, key, place, output } => {
+            run(Request::DeleteAccessKey { place: place.into(), account, key }, output, common)
+        }
+    }
+}
+
+/// Runs `nuee access …`.
+pub(super) fn access(command: AccessCommand, common: &Common) -> Result<ExitCode> {
+    let AccessCommand::Explain { principal, action, resource, output } = command;
+    run(Request::ExplainAccess(AccessQuestion { principal, action, resource }), output, common)
 }
 
 /// Runs `nuee verify`.
@@ -211,18 +344,29 @@ pub(super) fn journal(command: &JournalCommand, common: &Common) -> Result<ExitC
 
 /// Has a request carried out, and prints what comes back.
 pub(super) fn run(request: Request, output: Output, common: &Common) -> Result<ExitCode> {
+    run_shown(request, output, common, |reply| show(reply, common))
+}
+
+/// The same, with another way to show it to people.
+fn run_shown(
+    request: Request,
+    output: Output,
+    common: &Common,
+    show: impl FnOnce(&Reply) -> Result<String>,
+) -> Result<ExitCode> {
     let settings = common.settings()?;
     logging::start(&settings)?;
     let runtime = runtime()?;
     let reply = runtime.block_on(carry_out(request, &settings, show_progress))?;
-    let text = if output.json {
-        format!("{}\n", serde_json::to_string_pretty(&reply)?)
-    } else {
-        show(&reply, common)?
-    };
+    let text =
+        if output.json { format!("{}\n", serde_json::to_string_pretty(&reply)?) } else { show(&reply)? };
     print(&text)?;
-    let damaged = matches!(&reply, Reply::Verified(verified) if verified.damaged != 0);
-    Ok(if damaged { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let fails = match &reply {
+        Reply::Verified(verified) => verified.damaged != 0,
+        Reply::Access(answer) => !answer.allowed,
+        _ => false,
+    };
+    Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Carries a request out: by the server that has the data directory open, or here when none does.
@@ -274,9 +418,18 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
              export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n",
             account.name,
             account.role,
-            account.access_key_ids.join(" "),
+            key_ids(account),
             secret_access_key.expose()
         ),
+        Reply::AccessKeyCreated { access_key_id, secret_access_key, expires_at } => format!(
+            "The access key works {}. Its secret is shown this once; keep it.\n\n  \
+             export AWS_ACCESS_KEY_ID={access_key_id}\n  export AWS_SECRET_ACCESS_KEY={}\n",
+            expires_at.as_ref().map_or("until it is deleted".to_owned(), |end| format!("until {end}")),
+            secret_access_key.expose()
+        ),
+        Reply::AccessKeyDeleted => "The access key is deleted; it works no more.\n".to_owned(),
+        Reply::Project(details) => show_project(details)?,
+        Reply::Access(answer) => show_access(answer)?,
         Reply::ServiceAccounts { accounts } => show_accounts(accounts)?,
         Reply::ServiceAccountRevoked => {
             "The service account is revoked; its access keys work no more.\n".to_owned()
@@ -339,11 +492,51 @@ fn show_accounts(accounts: &[ServiceAccount]) -> Result<String> {
         .iter()
         .map(|account| match &account.revoked_at {
             Some(revoked_at) => format!("revoked {revoked_at}"),
-            None => account.access_key_ids.join(" "),
+            None => key_ids(account),
         })
         .collect();
     let rows = accounts.iter().zip(&keys);
     table(["NAME", "ROLE", "ACCESS KEY"], rows.map(|(account, keys)| [&*account.name, &account.role, keys]))
+}
+
+fn key_ids(account: &ServiceAccount) -> String {
+    account.access_keys.iter().map(|key| key.id.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn show_keys(reply: &Reply) -> Result<String> {
+    let Reply::ServiceAccounts { accounts } = reply else { return Ok(String::new()) };
+    let keys = accounts.iter().flat_map(|account| account.access_keys.iter().map(move |key| (account, key)));
+    let rows = keys.map(|(account, key)| {
+        let end = key.expires_at.as_deref().unwrap_or("never");
+        let used = key.last_used_at.as_deref().unwrap_or("not yet");
+        [key.id.as_str(), account.name.as_str(), key.created_at.as_str(), end, used]
+    });
+    table(["ACCESS KEY", "ACCOUNT", "CREATED", "ENDS", "LAST USED"], rows)
+}
+
+fn show_project(details: &ProjectDetails) -> Result<String> {
+    let quota = &details.quota;
+    let of = |most: Option<String>| most.map_or("no quota".to_owned(), |most| format!("of {most}"));
+    let mut text = format!("{}, since {}\n\n", details.project.name, details.project.created_at);
+    writeln!(text, "  bytes    {} {}", size(details.bytes), of(quota.bytes.map(size)))?;
+    writeln!(text, "  objects  {} {}", details.objects, of(quota.objects.map(|most| most.to_string())))?;
+    writeln!(text, "  buckets  {} {}", details.buckets, of(quota.buckets.map(|most| most.to_string())))?;
+    let pace = quota.requests_per_second.map_or("no quota".to_owned(), |most| format!("{most} a second"));
+    writeln!(text, "  requests {pace}")?;
+    Ok(text)
+}
+
+fn show_access(answer: &AccessAnswer) -> Result<String> {
+    let mut text = match &answer.reason {
+        None => "Allowed".to_owned(),
+        Some(reason) => format!("Denied: {reason}"),
+    };
+    if answer.policies.is_empty() {
+        writeln!(text, ".")?;
+    } else {
+        writeln!(text, ", by {}.", answer.policies.join(" and "))?;
+    }
+    Ok(text)
 }
 
 fn show_verified(verified: &Verified) -> Result<String> {
@@ -372,16 +565,41 @@ fn show_verified(verified: &Verified) -> Result<String> {
     Ok(text)
 }
 
-/// Three columns under their titles.
-fn table<'a>(titles: [&'a str; 3], rows: impl Iterator<Item = [&'a str; 3]>) -> Result<String> {
+/// Columns under their titles.
+fn table<'a, const N: usize>(
+    titles: [&'a str; N],
+    rows: impl Iterator<Item = [&'a str; N]>,
+) -> Result<String> {
     let rows: Vec<_> = std::iter::once(titles).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let (first, second) = (width(0), width(1));
+    let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
-    for [one, two, three] in &rows {
-        writeln!(text, "{one:first$}  {two:second$}  {three}")?;
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(text)
+}
+
+/// Reads a number of bytes such as `500`, `20KiB` or `1.5TiB`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no number of bytes: write 1073741824 or 1GiB");
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        "PiB" => 50,
+        _ => return Err(wrong()),
+    };
+    let (whole, tenths) = number.trim().split_once('.').unwrap_or((number.trim(), "0"));
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let tenths: u64 = tenths.parse().ok().filter(|tenths| *tenths < 10).ok_or_else(wrong)?;
+    let unit = 1_u64 << factor;
+    whole.checked_mul(unit).and_then(|bytes| bytes.checked_add(unit / 10 * tenths)).ok_or_else(wrong)
 }
 
 /// So many of these.
@@ -409,6 +627,16 @@ mod tests {
     fn sizes_are_told_in_units() {
         let sizes = [0, 1023, 1024, 1536, 5 << 20, u64::MAX].map(size);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "16383.9 PiB"]);
+    }
+
+    #[test]
+    fn numbers_of_bytes_are_read_with_their_units() {
+        assert_eq!(bytes("500"), Ok(500));
+        assert_eq!(bytes("20KiB"), Ok(20 << 10));
+        assert_eq!(bytes("1.5GiB"), Ok((1 << 30) + (1 << 30) / 10 * 5));
+        for wrong in ["", "GiB", "1GB", "-1", "1.55MiB", "99999999PiB", "1 2"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -137,7 +137,13 @@ async fn owner_key_id(server: &Server) -> Option<String> {
     let administration = Administration::new(server.platform().clone(), None);
     let reply = administration.execute(Request::ListServiceAccounts { place }, |_| {}).await.ok()?;
     let Reply::ServiceAccounts { accounts } = reply else { return None };
-    accounts.into_iter().find(|account| account.name == "owner")?.access_key_ids.into_iter().next()
+    accounts
+        .into_iter()
+        .find(|account| account.name == "owner")?
+        .access_keys
+        .into_iter()
+        .next()
+        .map(|key| key.id)
 }
 
 /// The signals that ask for a stop, and the one that asks to read the certificate again.

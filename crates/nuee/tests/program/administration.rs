@@ -26,10 +26,12 @@ fn ask_everything(home: &Home) {
     assert_eq!(names(&home.json(&["organisation", "list"])["organisations"]), ["health", "local"]);
     assert_eq!(names(&home.json(&["project", "list"])["projects"]), ["default"]);
 
+    ask_about_access_keys(home);
+    ask_about_quotas(home);
     assert_eq!(home.json(&["service-account", "revoke", "press"])["reply"], "service-account-revoked");
     let listed = home.json(&["service-account", "list"]);
     assert_eq!(names(&listed["accounts"]), ["owner", "press"]);
-    assert_eq!(listed["accounts"][1]["access_key_ids"], json!([]));
+    assert_eq!(listed["accounts"][1]["access_keys"], json!([]));
     assert!(listed["accounts"][1]["revoked_at"].is_string());
 
     let said = home.refusal(&["bucket", "lifecycle", "nowhere", "--dry-run"]);
@@ -39,6 +41,48 @@ fn ask_everything(home: &Home) {
     assert_eq!(home.json(&["verify"])["damaged"], 0);
     let said = home.refusal(&["project", "list", "--organisation", "absent"]);
     assert!(said.contains("nuee organisation list"), "{said}");
+}
+
+/// The account `press` gets a second key, and loses its first.
+fn ask_about_access_keys(home: &Home) {
+    let keys = || {
+        let listed = home.json(&["access-key", "list"]);
+        let accounts = listed["accounts"].as_array().unwrap().clone();
+        let press = accounts.into_iter().find(|account| account["name"] == "press").unwrap();
+        press["access_keys"].as_array().unwrap().clone()
+    };
+    let first = keys().remove(0)["id"].as_str().unwrap().to_owned();
+    let made = home.json(&["access-key", "create", "press", "--expires-in-days", "90"]);
+    assert_eq!(made["secret_access_key"].as_str().unwrap().len(), 40);
+    let said = home.refusal(&["access-key", "create", "press"]);
+    assert!(said.contains("has 2 access keys: delete one first"), "{said}");
+    assert_eq!(home.json(&["access-key", "delete", "press", &first])["reply"], "access-key-deleted");
+    let left = keys();
+    assert_eq!((left.len(), &left[0]["id"]), (1, &made["access_key_id"]));
+    assert_eq!(left[0]["expires_at"], made["expires_at"]);
+    let said = home.refusal(&["access-key", "delete", "press", &first]);
+    assert!(said.contains(&format!("there is no access key {first}")), "{said}");
+
+    let id = made["access_key_id"].as_str().unwrap();
+    let explained = |action: &str, resource: &str| home.json(&["access", "explain", id, action, resource]);
+    let allowed = explained("s3:ListAllMyBuckets", "local/default");
+    assert_eq!((&allowed["allowed"], &allowed["policies"]), (&json!(true), &json!(["listings-are-read"])));
+    let said = home.refusal(&["access", "explain", id, "s3:GetObject", "s3://nowhere/key"]);
+    assert!(said.contains("the bucket nowhere does not exist"), "{said}");
+    let said = home.refusal(&["access", "explain", id, "s3:Everything", "platform"]);
+    assert!(said.contains("there is no action \"s3:Everything\""), "{said}");
+}
+
+fn ask_about_quotas(home: &Home) {
+    let bound = home.json(&["project", "quota", "default", "--bytes", "1.5GiB", "--buckets", "3"]);
+    let quota =
+        json!({ "bytes": 1_610_612_735_u64, "objects": null, "buckets": 3, "requests_per_second": null });
+    assert_eq!(bound["quota"], quota);
+    assert_eq!(home.json(&["project", "show", "default"]), bound);
+    let unbound = home.json(&["project", "quota", "default"]);
+    assert_eq!(unbound["quota"]["bytes"], Value::Null);
+    let said = home.refusal(&["project", "quota", "default", "--bytes", "1.5GB"]);
+    assert!(said.contains("write 1073741824 or 1GiB"), "{said}");
 }
 
 fn names(list: &Value) -> Vec<&str> {
