@@ -80,7 +80,7 @@ impl Tenancy {
         let create = move |transaction: &Transaction<'_>| {
             let found = transaction.service_account(id)?.map(|row| tenancy.open_account(organisation, &row));
             let account = found.transpose()?.filter(|account| account.revoked_at.is_none());
-            let account = account.ok_or_else(|| unknown(&account_name(id)))?;
+            let account = account.ok_or_else(|| unknown(&id.to_string()))?;
             let mut working = 0;
             for row in transaction.access_keys(account.id)? {
                 let end = tenancy.open_key(organisation, &row)?.expires_at;
@@ -174,10 +174,6 @@ impl Tenancy {
             tracing::warn!(%error, "uses of access keys were not noted");
         }
     }
-}
-
-fn account_name(id: nuee_base::ServiceAccountId) -> String {
-    id.to_string()
 }
 
 fn unknown(name: &str) -> Error {

@@ -599,7 +599,7 @@ fn bytes(text: &str) -> Result<u64, String> {
     let whole: u64 = whole.parse().map_err(|_| wrong())?;
     let tenths: u64 = tenths.parse().ok().filter(|tenths| *tenths < 10).ok_or_else(wrong)?;
     let unit = 1_u64 << factor;
-    whole.checked_mul(unit).and_then(|bytes| bytes.checked_add(unit / 10 * tenths)).ok_or_else(wrong)
+    whole.checked_mul(unit).and_then(|bytes| bytes.checked_add(unit * tenths / 10)).ok_or_else(wrong)
 }
 
 /// So many of these.
@@ -633,7 +633,7 @@ mod tests {
     fn numbers_of_bytes_are_read_with_their_units() {
         assert_eq!(bytes("500"), Ok(500));
         assert_eq!(bytes("20KiB"), Ok(20 << 10));
-        assert_eq!(bytes("1.5GiB"), Ok((1 << 30) + (1 << 30) / 10 * 5));
+        assert_eq!(bytes("1.5GiB"), Ok(3 << 29));
         for wrong in ["", "GiB", "1GB", "-1", "1.55MiB", "99999999PiB", "1 2"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }

@@ -76,7 +76,7 @@ fn ask_about_access_keys(home: &Home) {
 fn ask_about_quotas(home: &Home) {
     let bound = home.json(&["project", "quota", "default", "--bytes", "1.5GiB", "--buckets", "3"]);
     let quota =
-        json!({ "bytes": 1_610_612_735_u64, "objects": null, "buckets": 3, "requests_per_second": null });
+        json!({ "bytes": 1_610_612_736_u64, "objects": null, "buckets": 3, "requests_per_second": null });
     assert_eq!(bound["quota"], quota);
     assert_eq!(home.json(&["project", "show", "default"]), bound);
     let unbound = home.json(&["project", "quota", "default"]);
