@@ -78,6 +78,12 @@ s3:GetBucketRequestPayment             bucket        -        -           y y y 
 nuee:CreateServiceAccount              project       y        -           y - - - -  - - - - -  - - - - -
 nuee:ListServiceAccounts               project       y        -           y - - - -  - - - - -  - - - - -
 nuee:RevokeServiceAccount              project       y        -           y - - - -  - - - - -  - - - - -
+sts:AssumeRole                         project       -        -           y y y y y  - - - - -  - - - - -
+nuee:CreateAssumableRole               project       y        -           y - - - -  - - - - -  - - - - -
+nuee:ListAssumableRoles                project       y        -           y - - - -  - - - - -  - - - - -
+nuee:DeleteAssumableRole               project       y        -           y - - - -  - - - - -  - - - - -
+nuee:ListSessions                      project       y        -           y - - - -  - - - - -  - - - - -
+nuee:RevokeSession                     project       y        -           y - - - -  - - - - -  - - - - -
 nuee:RotateKey                         project       y        -           y - - - -  - - - - -  - - - - -
 nuee:RotateKey                         organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -
