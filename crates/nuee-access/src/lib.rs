@@ -16,7 +16,8 @@
 //! in `policies/`, checked against their schema in strict mode when they are compiled; those of buckets are compiled
 //! into Cedar's.
 //!
-//! Deliberately absent: input and output, authentication (a principal is known by the time it comes here), and the
+//! Deliberately absent: input and output, authentication by access keys (a principal is known by the time it comes here;
+//! [`Issuer`] tells whom a token makes known), and the
 //! logging of denials, which is the caller's.
 
 mod action;
@@ -25,6 +26,7 @@ mod decider;
 mod json;
 mod policies;
 mod question;
+mod web_identity;
 
 pub use action::Action;
 pub use bucket_policy::{
@@ -33,3 +35,7 @@ pub use bucket_policy::{
 pub use decider::{BucketRules, Decider, Denied, Explanation, Mismatch, Permit, PublicAccessBlock};
 pub use policies::Reason;
 pub use question::Resource;
+pub use web_identity::{
+    Algorithm, ClaimComparison, ClaimCondition, Claims, Identity, InvalidKeys, InvalidToken, Issuer, KeySet,
+    Token, UnusableClaim,
+};

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// One entry per schema version; entry `n` brings version `n` to version `n + 1`. Never edited once released.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE platform (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE organisations (
         id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
@@ -76,6 +76,19 @@ const MIGRATIONS: [&str; 2] = ["
         bucket INTEGER NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
         PRIMARY KEY (bucket, name)
     ) STRICT, WITHOUT ROWID;
+", "
+    CREATE TABLE assumable_roles (
+        project BLOB NOT NULL, name TEXT NOT NULL, default_of TEXT UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (project, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        access_key TEXT PRIMARY KEY, id BLOB NOT NULL, project BLOB NOT NULL, role TEXT NOT NULL, parent TEXT NOT NULL,
+        expires_at INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX sessions_by_project ON sessions (project, id);
+    CREATE INDEX sessions_by_role ON sessions (project, role);
+    CREATE INDEX sessions_by_parent ON sessions (parent);
+    CREATE INDEX sessions_by_end ON sessions (expires_at);
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

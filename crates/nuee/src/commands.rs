@@ -3,6 +3,7 @@
 mod administer;
 mod bucket;
 mod config;
+mod identity;
 mod key;
 mod start;
 
@@ -83,6 +84,12 @@ enum Command {
     /// Make, list and revoke the accounts that S3 clients use
     #[command(subcommand)]
     ServiceAccount(administer::ServiceAccountCommand),
+    /// Make, list and delete the roles that users of an issuer and service accounts may act in for a while
+    #[command(subcommand)]
+    AssumableRole(identity::AssumableRoleCommand),
+    /// List and end the sessions of those who act in a role
+    #[command(subcommand)]
+    Session(identity::SessionCommand),
     /// Make and list organisations
     #[command(subcommand)]
     Organisation(administer::OrganisationCommand),
@@ -115,6 +122,8 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => start::serve(&serve, &common),
         Command::Status(output) => administer::status(output, &common),
         Command::ServiceAccount(command) => administer::service_account(command, &common),
+        Command::AssumableRole(command) => identity::assumable_role(command, &common),
+        Command::Session(command) => identity::session(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
         Command::Project(command) => administer::project(command, &common),
         Command::Bucket(command) => bucket::run(command, &common),

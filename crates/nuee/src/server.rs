@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Administration, FirstStart, Platform, Settings, Tuning,
     administration::Serving,
-    first_start,
+    first_start, sessions,
     socket::Socket,
     surface::{self, S3Surface},
     tls::{self, Certificates},
@@ -60,6 +60,7 @@ pub struct Server {
     socket: JoinHandle<()>,
     renewal: JoinHandle<()>,
     telling: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
     listeners: [JoinHandle<Drained>; 2],
 }
 
@@ -104,6 +105,7 @@ impl Server {
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
             telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
+            sweeping: tokio::spawn(sessions::sweep_until(platform.tenancy().clone(), shutdown.clone())),
             renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
             certificates,
             listeners: [
@@ -167,6 +169,7 @@ impl Server {
         self.socket.await?;
         self.renewal.await?;
         self.telling.await?;
+        self.sweeping.await?;
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;

@@ -32,5 +32,6 @@ mod policies;
 mod random;
 mod semantics;
 mod slow_clients;
+mod sts;
 mod tls;
 mod webhooks;

@@ -16,7 +16,7 @@ use crate::Platform;
 /// Carries out requests on a platform.
 #[derive(Clone)]
 pub struct Administration {
-    platform: Platform,
+    pub(super) platform: Platform,
     serving: Option<Serving>,
 }
 
@@ -53,6 +53,13 @@ impl Administration {
                 self.platform.tenancy().revoke_service_account(&context, &permit, &name).await?;
                 Ok(Reply::ServiceAccountRevoked)
             }
+            Request::CreateAssumableRole { place, name, terms } => {
+                self.create_assumable_role(&place, name, terms).await
+            }
+            Request::ListAssumableRoles { place } => self.list_assumable_roles(&place),
+            Request::DeleteAssumableRole { place, name } => self.delete_assumable_role(&place, &name).await,
+            Request::ListSessions { place } => self.list_sessions(&place),
+            Request::RevokeSession { place, id } => self.revoke_session(&place, id).await,
             Request::CreateOrganisation { name } => {
                 let (context, permit) = self.permit(Action::CreateOrganisation, Resource::Platform)?;
                 let made = self.platform.tenancy().create_organisation(&context, &permit, name).await?;
@@ -91,7 +98,7 @@ impl Administration {
         Ok((context, permit))
     }
 
-    fn permit_in(&self, place: &Place, action: Action) -> Result<(Context, Permit)> {
+    pub(super) fn permit_in(&self, place: &Place, action: Action) -> Result<(Context, Permit)> {
         self.permit(action, self.project(place)?.resource())
     }
 
