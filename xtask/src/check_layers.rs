@@ -48,7 +48,7 @@ const SEEN_BY: &[(&str, &[&str])] = &[
     ("rcgen", &["nuee"]),
     ("instant-acme", &["nuee"]),
     ("datafusion", &["nuee-lake"]),
-    ("aws-lc-rs", &["nuee-base", "nuee-keys", "nuee-store", "nuee-s3"]),
+    ("aws-lc-rs", &["nuee-base", "nuee-keys", "nuee-access", "nuee-store", "nuee-s3"]),
 ];
 
 /// Checks the workspace and lists every violation.

@@ -24,6 +24,8 @@ const PROGRAMS: &[(&[&str], &str)] = &[
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
     (&["s3fs", "--version"], "s3fs"),
+    // A browser, which has its own mind about which answers scripts may read.
+    (&["chromium", "--version"], "chromium"),
 ];
 
 /// The programs that the virtual environment must offer.

@@ -165,6 +165,18 @@ actions! {
     SetQuota => "nuee:SetQuota",
     /// Read how much a project holds, and may.
     GetUsage => "nuee:GetUsage",
+    /// Act in an assumable role of a project for a while.
+    AssumeRole => "sts:AssumeRole",
+    /// Create an assumable role in a project.
+    CreateAssumableRole => "nuee:CreateAssumableRole",
+    /// List the assumable roles of a project.
+    ListAssumableRoles => "nuee:ListAssumableRoles",
+    /// Delete an assumable role of a project, and end the sessions in it.
+    DeleteAssumableRole => "nuee:DeleteAssumableRole",
+    /// List the sessions of a project.
+    ListSessions => "nuee:ListSessions",
+    /// End a session of a project before its time.
+    RevokeSession => "nuee:RevokeSession",
     /// Make a new version of a project's or an organisation's key.
     RotateKey => "nuee:RotateKey",
     /// Create a project in an organisation.
@@ -193,6 +205,11 @@ pub(crate) enum Level {
 }
 
 impl Action {
+    /// Whether it is done on the buckets of a project together, or before there is one.
+    pub(crate) const fn is_on_all_buckets(self) -> bool {
+        matches!(self, Self::ListBuckets | Self::CreateBucket)
+    }
+
     /// What it is done on, for a bucket's policy.
     pub(crate) const fn level(self) -> Level {
         match self {
@@ -229,6 +246,12 @@ impl Action {
             | Self::DeleteAccessKey
             | Self::SetQuota
             | Self::GetUsage
+            | Self::AssumeRole
+            | Self::CreateAssumableRole
+            | Self::ListAssumableRoles
+            | Self::DeleteAssumableRole
+            | Self::ListSessions
+            | Self::RevokeSession
             | Self::RotateKey
             | Self::CreateProject
             | Self::ListProjects

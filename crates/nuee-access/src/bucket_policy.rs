@@ -9,7 +9,9 @@
 //! AWS documents, for keys that are missing too; a statement is compiled into a policy of Cedar, validated against a
 //! schema, and Cedar concludes. A second evaluator, in the tests, is written from AWS's documents alone and agrees.
 //!
-//! Deliberately absent: principals other than service accounts, projects and organisations; condition keys of other
+//! A [`SessionPolicy`] is written in the same language, without principals, and takes rights away from a session.
+//!
+//! Deliberately absent: principals other than service accounts, assumable roles, projects and organisations; condition keys of other
 //! services; and actions on what is no bucket, which no policy can allow.
 
 #[cfg(test)]
@@ -21,8 +23,8 @@ mod condition;
 mod document;
 mod expression;
 mod facts;
-mod json;
 mod key;
+mod narrowing;
 mod operator;
 mod pattern;
 mod public;
@@ -40,7 +42,9 @@ pub use facts::{FactList, Facts, Values};
 pub use key::ConditionKey;
 
 use crate::Action;
-use document::Document;
+use document::{About, Document};
+
+pub use narrowing::SessionPolicy;
 
 /// The policy of a bucket, compiled. Cheap to clone.
 #[derive(Clone)]
@@ -55,8 +59,8 @@ struct Inner {
 impl BucketPolicy {
     /// Reads and compiles a policy for this bucket: at most 20 KiB of JSON, understood whole or refused.
     pub fn parse(text: &str, bucket: &BucketName) -> Result<Self, MalformedPolicy> {
-        let document = Document::parse(text, bucket)?;
-        let compiled = Compiled::new(&document).map_err(|why| {
+        let document = Document::parse(text, About::Bucket(bucket))?;
+        let compiled = Compiled::new(&document, false).map_err(|why| {
             MalformedPolicy::new(format!("The policy cannot be compiled, which is a defect of Nuée: {why}"))
         })?;
         Ok(Self(Arc::new(Inner { bucket: bucket.clone(), document, compiled })))

@@ -7,6 +7,7 @@
 //! on the facts of a request (`in_bucket.rs`).
 
 mod in_bucket;
+mod narrowing;
 mod permit;
 
 use std::{
@@ -23,6 +24,8 @@ use quick_cache::sync::Cache;
 pub use in_bucket::{BucketRules, PublicAccessBlock};
 pub use permit::{Mismatch, Permit};
 
+use narrowing::{Narrowings, refuse_narrowed};
+
 use crate::{Action, Reason, Resource, policies::Policies, question::Question};
 
 /// How many decisions are remembered: about 4 MB at most.
@@ -36,6 +39,7 @@ struct Shared {
     policies: Policies,
     sequence: AtomicU64,
     decisions: Cache<Question, Remembered>,
+    narrowings: Narrowings,
 }
 
 /// A verdict, and the sequence number of the policies that gave it.
@@ -55,15 +59,17 @@ impl Decider {
     pub fn shipped() -> Self {
         let policies = Policies::shipped().expect("the shipped policies compile");
         let decisions = Cache::new(REMEMBERED_DECISIONS);
-        Self(Arc::new(Shared { policies, sequence: AtomicU64::new(0), decisions }))
+        let narrowings = Narrowings::default();
+        Self(Arc::new(Shared { policies, sequence: AtomicU64::new(0), decisions, narrowings }))
     }
 
-    /// Decides whether the context's principal may do `action` on `resource`. This alone mints permits.
+    /// Decides whether the context's principal may do `action` on `resource`. This alone mints permits. A session that is
+    /// narrowed may do nothing here: its policies speak of names, which a resource does not have.
     ///
     /// Whoever calls tells the log of a denial.
     pub fn decide(&self, context: &Context, action: Action, resource: Resource) -> Result<Permit, Denied> {
         let question = Question { principal: context.principal().clone(), action, resource };
-        match self.verdict(&question) {
+        match self.verdict(&question).and_then(|()| refuse_narrowed(&question.principal)) {
             Ok(()) => Ok(Permit::new(question)),
             Err(reason) => Err(Denied(Box::new((question, reason)))),
         }
@@ -74,7 +80,8 @@ impl Decider {
     #[must_use]
     pub fn explain(&self, principal: &Principal, action: Action, resource: Resource) -> Explanation {
         let answer = self.0.policies.answer(&Question { principal: principal.clone(), action, resource });
-        Explanation { denied: answer.verdict.err(), policies: answer.policies }
+        let verdict = answer.verdict.and_then(|()| refuse_narrowed(principal));
+        Explanation { denied: verdict.err(), policies: answer.policies }
     }
 
     /// Forgets every decision: to be called after whatever policies depend on has changed. Decisions that are being
@@ -151,6 +158,11 @@ impl fmt::Display for Denied {
                 write!(f, "an operator may not do {action} here: use a service account of the project")
             }
             Principal::Lifecycle => write!(f, "lifecycle rules may not do {action} here"),
+            session @ Principal::Session { assumed, .. } => write!(
+                f,
+                "{session}, in the role {assumed}, may not do {action} here: the role does not allow it, or a policy of \
+                 the session takes it away"
+            ),
             account @ Principal::ServiceAccount { role, .. } => write!(
                 f,
                 "{account}, with the role {role}, may not do {action} here: use a service account of the project \

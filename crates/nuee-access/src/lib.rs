@@ -8,22 +8,34 @@
 //! A bucket can have a policy of its own, in AWS's language: [`Decider::decide_in_bucket`] takes it into account, and
 //! the [`Facts`] of the request that it looks at.
 //!
+//! A *session* acts in a role, narrowed by policies that its [`Principal`](nuee_base::Principal) carries: whatever is
+//! decided about it, each of them must allow too. [`Decider::decide_in_project`] is for what is done on no bucket yet.
+//!
 //! Promised: what no policy permits is denied, and so is what cannot be evaluated; nothing crosses organisations; a
 //! decision without a bucket's policy depends on the principal, the action and the resource alone. Policies are Cedar's,
 //! in `policies/`, checked against their schema in strict mode when they are compiled; those of buckets are compiled
 //! into Cedar's.
 //!
-//! Deliberately absent: input and output, authentication (a principal is known by the time it comes here), and the
+//! Deliberately absent: input and output, authentication by access keys (a principal is known by the time it comes here;
+//! [`Issuer`] tells whom a token makes known), and the
 //! logging of denials, which is the caller's.
 
 mod action;
 mod bucket_policy;
 mod decider;
+mod json;
 mod policies;
 mod question;
+mod web_identity;
 
 pub use action::Action;
-pub use bucket_policy::{BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, Values};
+pub use bucket_policy::{
+    BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, SessionPolicy, Values,
+};
 pub use decider::{BucketRules, Decider, Denied, Explanation, Mismatch, Permit, PublicAccessBlock};
 pub use policies::Reason;
 pub use question::Resource;
+pub use web_identity::{
+    Algorithm, ClaimComparison, ClaimCondition, Claims, Identity, InvalidKeys, InvalidToken, Issuer, KeySet,
+    Token, UnusableClaim,
+};

@@ -38,7 +38,8 @@ const BUCKET_POLICIES: &str =
     concat!(include_str!("../policies/boundaries.cedar"), include_str!("../policies/bucket.cedar"));
 
 /// The policies whose refusal has a reason of its own. What else forbids is a statement of a bucket's policy.
-const REASONS: [(&str, Reason); 3] = [
+const REASONS: [(&str, Reason); 4] = [
+    ("organisations-are-closed-to-sessions", Reason::OutsideOrganisation),
     ("organisations-are-closed", Reason::OutsideOrganisation),
     ("operators-stay-out-of-buckets", Reason::OperatorInBucket),
     (PUBLIC_ACCESS_IS_RESTRICTED, Reason::PublicAccessBlocked),
@@ -64,6 +65,8 @@ pub enum Reason {
     DeniedByBucketPolicy,
     /// The bucket's policy would allow it as public, and public access is blocked.
     PublicAccessBlocked,
+    /// A policy that narrows the session does not allow it.
+    NarrowedAway,
     /// No policy permits it.
     NotPermitted,
     /// The action has no meaning for such a resource, such as getting an object of the platform: a defect of the
@@ -82,6 +85,7 @@ impl fmt::Display for Reason {
             Self::OperatorInBucket => "operators stay out of buckets",
             Self::DeniedByBucketPolicy => "the bucket's policy denies it",
             Self::PublicAccessBlocked => "public access is blocked",
+            Self::NarrowedAway => "the session's policies do not allow it",
             Self::NotPermitted => "no policy permits it",
             Self::NotApplicable => "the action does not apply to the resource",
             Self::EvaluationFailed => "a policy failed",
@@ -142,6 +146,8 @@ pub(crate) struct Policies {
     authorizer: Authorizer,
     set: PolicySet,
     in_bucket: InBucket,
+    /// What stands beside the statements of a policy that narrows: nothing.
+    alone: PolicySet,
     schema: Schema,
     vocabulary: Vocabulary,
     /// Making entities costs more than evaluating them, and they follow from principal and resource alone.
@@ -161,6 +167,7 @@ impl Policies {
             authorizer: Authorizer::new(),
             set: validated(policies, &schema)?,
             in_bucket: InBucket::compile(&bucket_schema)?,
+            alone: PolicySet::new(),
             schema,
             vocabulary: Vocabulary::new().map_err(InvalidPolicies::new)?,
             entities: Cache::new(REMEMBERED_ENTITIES),
@@ -197,6 +204,27 @@ impl Policies {
         statements: &[usize],
         circumstances: Circumstances,
     ) -> Answer {
+        self.answer_by_statements(
+            asked,
+            policy,
+            statements,
+            (circumstances, self.in_bucket.beside(circumstances)),
+        )
+    }
+
+    /// Evaluates these statements of a policy that narrows, and nothing else.
+    pub(crate) fn answer_alone(&self, asked: &Asked<'_>, policy: &Compiled, statements: &[usize]) -> Answer {
+        let circumstances = Circumstances { role_permits: false, public_access_restricted: false };
+        self.answer_by_statements(asked, policy, statements, (circumstances, &self.alone))
+    }
+
+    fn answer_by_statements(
+        &self,
+        asked: &Asked<'_>,
+        policy: &Compiled,
+        statements: &[usize],
+        (circumstances, beside): (Circumstances, &PolicySet),
+    ) -> Answer {
         let question = asked.question;
         let Some(context) = policy.context(statements, asked, circumstances) else {
             return Answer::denied(Reason::EvaluationFailed);
@@ -207,7 +235,7 @@ impl Policies {
         // No schema is given here either; a test holds requests against it.
         let request = Request::new(principal, action, resource, context, None);
         let entities = self.entities(question);
-        let set = policy.select(statements, circumstances, self.in_bucket.beside(circumstances));
+        let set = policy.select(statements, circumstances, beside);
         let (Ok(request), Ok(entities), Some(set)) = (request, entities, set) else {
             return Answer::denied(Reason::EvaluationFailed);
         };
@@ -259,7 +287,7 @@ fn why_nothing_permits(question: &Question) -> Reason {
     let own = match &question.principal {
         Principal::Anonymous => return Reason::Anonymous,
         Principal::Operator | Principal::Lifecycle => return Reason::NotPermitted,
-        Principal::ServiceAccount { project, .. } => project,
+        Principal::ServiceAccount { project, .. } | Principal::Session { project, .. } => project,
     };
     match &question.resource {
         Resource::Project { project, .. } | Resource::Bucket { project, .. } if project == own => {

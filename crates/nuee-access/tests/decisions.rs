@@ -81,6 +81,12 @@ nuee:RevokeServiceAccount              project       y        -           y - - 
 nuee:CreateAccessKey                   project       y        -           y - - - -  - - - - -  - - - - -
 nuee:DeleteAccessKey                   project       y        -           y - - - -  - - - - -  - - - - -
 nuee:GetUsage                          project       y        -           y y y y y  - - - - -  - - - - -
+sts:AssumeRole                         project       -        -           y y y y y  - - - - -  - - - - -
+nuee:CreateAssumableRole               project       y        -           y - - - -  - - - - -  - - - - -
+nuee:ListAssumableRoles                project       y        -           y - - - -  - - - - -  - - - - -
+nuee:DeleteAssumableRole               project       y        -           y - - - -  - - - - -  - - - - -
+nuee:ListSessions                      project       y        -           y - - - -  - - - - -  - - - - -
+nuee:RevokeSession                     project       y        -           y - - - -  - - - - -  - - - - -
 nuee:RotateKey                         project       y        -           y - - - -  - - - - -  - - - - -
 nuee:RotateKey                         organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -

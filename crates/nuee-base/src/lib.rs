@@ -7,14 +7,18 @@ mod context;
 mod error;
 mod id;
 mod name;
+mod narrowing;
 mod principal;
 mod secret;
 mod timestamp;
 
 pub use context::{Clock, Context, Environment, Random, SystemClock, SystemRandom};
 pub use error::ErrorKind;
-pub use id::{BlobId, BucketId, InvalidId, OrganisationId, ProjectId, ServiceAccountId, SiteId, UploadId};
+pub use id::{
+    BlobId, BucketId, InvalidId, OrganisationId, ProjectId, ServiceAccountId, SessionId, SiteId, UploadId,
+};
 pub use name::{AccessKeyId, BucketName, InvalidName, ObjectKey, Slug};
+pub use narrowing::Narrowing;
 pub use principal::{Principal, Role};
 pub use secret::Secret;
 pub use timestamp::Timestamp;

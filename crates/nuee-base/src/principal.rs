@@ -1,8 +1,8 @@
 //! Who acts.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use crate::{InvalidName, OrganisationId, ProjectId, ServiceAccountId};
+use crate::{InvalidName, Narrowing, OrganisationId, ProjectId, ServiceAccountId, SessionId, Slug};
 
 /// Whoever acts. A principal is known by the time a request is authenticated, and never changes during it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +24,35 @@ pub enum Principal {
         /// What it may do there.
         role: Role,
     },
+    /// Somebody who acts in an assumable role for a while, known by a temporary access key.
+    Session {
+        /// The session.
+        id: SessionId,
+        /// The only organisation it can act in.
+        organisation: OrganisationId,
+        /// The only project it can act in.
+        project: ProjectId,
+        /// The most it may do there.
+        role: Role,
+        /// The name of the role that was assumed.
+        assumed: Slug,
+        /// What whoever assumed it calls the session.
+        name: Arc<str>,
+        /// What is taken away from what the role may do.
+        narrowing: Narrowing,
+    },
+}
+
+impl Principal {
+    /// The only organisation and the only project that it can act in, if there is such a place.
+    #[must_use]
+    pub fn place(&self) -> Option<(OrganisationId, ProjectId)> {
+        match self {
+            Self::ServiceAccount { organisation, project, .. }
+            | Self::Session { organisation, project, .. } => Some((*organisation, *project)),
+            Self::Anonymous | Self::Operator | Self::Lifecycle => None,
+        }
+    }
 }
 
 impl fmt::Display for Principal {
@@ -33,6 +62,7 @@ impl fmt::Display for Principal {
             Self::Operator => f.write_str("operator"),
             Self::Lifecycle => f.write_str("lifecycle"),
             Self::ServiceAccount { id, .. } => write!(f, "service-account/{id}"),
+            Self::Session { id, .. } => write!(f, "session/{id}"),
         }
     }
 }
@@ -55,6 +85,18 @@ pub enum Role {
 impl Role {
     /// Every role, from most to least.
     pub const ALL: [Self; 5] = [Self::Owner, Self::Maintainer, Self::Developer, Self::Reader, Self::Auditor];
+
+    /// Whether whoever has this role may do all that the other may.
+    #[must_use]
+    pub fn includes(self, other: Self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Maintainer => other != Self::Owner,
+            Self::Developer => matches!(other, Self::Developer | Self::Reader),
+            Self::Reader => other == Self::Reader,
+            Self::Auditor => other == Self::Auditor,
+        }
+    }
 
     /// The word for this role, in commands, settings and policies.
     #[must_use]

@@ -17,6 +17,7 @@ mod hierarchy;
 mod once;
 mod row;
 mod sealed;
+mod token;
 
 pub use backup::{backup, restore};
 pub use custody::{DirectoryCustody, InstanceId, KeyCustody};
@@ -26,3 +27,4 @@ pub use row::{RowBuilder, RowMacKey};
 pub use sealed::{
     BlobIdentity, CHUNK_SIZE, DataKey, HEADER_SIZE, Opener, Sealer, TAG_SIZE, WrappedDataKey, sealed_size,
 };
+pub use token::TokenDigest;

@@ -11,6 +11,7 @@
 //! SQLite is visible here only. A second engine (PostgreSQL) will be a second adapter behind the same public types;
 //! there is no trait before there are two.
 
+mod assumable_role;
 mod ballast;
 mod blob;
 mod bucket;
@@ -30,6 +31,7 @@ mod room;
 mod row;
 mod schema;
 mod service_account;
+mod session;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ mod usage;
 mod version;
 mod writer;
 
+pub use assumable_role::AssumableRoleRow;
 pub use blob::GarbageRow;
 pub use bucket::BucketRow;
 pub use bucket_setting::BucketSettingRow;
@@ -51,6 +54,7 @@ pub use organisation::OrganisationRow;
 pub use project::{ProjectKeyRow, ProjectRow};
 pub use row::Mac;
 pub use service_account::{AccessKeyRow, ServiceAccountRow};
+pub use session::SessionRow;
 pub use transaction::{Snapshot, Transaction};
 pub use upload::{PartRow, UploadRow};
 pub use usage::Usage;

@@ -47,6 +47,14 @@ impl<'a, 'stmt> Columns<'a, 'stmt> {
         }
     }
 
+    /// A text column that may be empty of any value.
+    pub(crate) fn optional_text<T: FromStr>(&self, column: usize) -> Result<Option<T>, Error> {
+        match self.row.get_ref(column)? {
+            ValueRef::Null => Ok(None),
+            _ => self.text(column).map(Some),
+        }
+    }
+
     /// A text column, or a blob column that holds UTF-8, parsed into a validated type.
     pub(crate) fn text<T: FromStr>(&self, column: usize) -> Result<T, Error> {
         let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = self.row.get_ref(column)? else {

@@ -82,6 +82,18 @@ const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE project_usage (
         project BLOB PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE assumable_roles (
+        project BLOB NOT NULL, name TEXT NOT NULL, default_of TEXT UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL,
+        PRIMARY KEY (project, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        access_key TEXT PRIMARY KEY, id BLOB NOT NULL, project BLOB NOT NULL, role TEXT NOT NULL, parent TEXT NOT NULL,
+        expires_at INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX sessions_by_project ON sessions (project, id);
+    CREATE INDEX sessions_by_role ON sessions (project, role);
+    CREATE INDEX sessions_by_parent ON sessions (parent);
+    CREATE INDEX sessions_by_end ON sessions (expires_at);
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

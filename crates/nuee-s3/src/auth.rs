@@ -3,20 +3,21 @@
 //! `s3s` asks for the secret of an access key in order to check a signature, and forgets whose it is. So a key is looked
 //! up twice in a request: by the [`Authenticator`] for its secret, and by the [`Gate`], once the signature is known to
 //! be good, for the principal, which then travels in the request's extensions. Whoever implements [`Credentials`] is
-//! expected to cache.
+//! expected to cache. A temporary key is good with its session token alone, and until its time is over: the `Gate` looks at
+//! both.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderMap, header};
-use nuee_base::{AccessKeyId, Principal, Secret};
+use http::{HeaderMap, StatusCode, header};
+use nuee_base::{AccessKeyId, Environment, Principal, Secret, Timestamp};
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
     access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
 };
 
-use crate::{Error, handlers::Signing, pace::Pace};
+use crate::{Error, filter::SESSION_TOKEN, handlers::Signing, pace::Pace};
 
 /// Whose an access key is, and its secret.
 #[derive(Debug, Clone)]
@@ -25,6 +26,66 @@ pub struct Credential {
     pub principal: Principal,
     /// What signs its requests.
     pub secret: Secret,
+    /// What must come with them, if the key is temporary.
+    pub session: Option<Arc<dyn SessionKey>>,
+}
+
+/// What is asked of a temporary access key beside a signature.
+pub trait SessionKey: std::fmt::Debug + Send + Sync {
+    /// Whether this is its session token.
+    fn has_token(&self, token: &str) -> bool;
+
+    /// When it ends.
+    fn expires_at(&self) -> Timestamp;
+}
+
+/// Why a credential that exists is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// Its time is over.
+    Expired,
+    /// The token that comes with the request is not its own, is missing, or is one too many.
+    Token,
+}
+
+impl Credential {
+    /// Whether it can be used now, with this token.
+    pub(crate) fn check(&self, token: Option<&str>, now: Timestamp) -> Result<(), Unusable> {
+        match (&self.session, token) {
+            (None, None) => Ok(()),
+            (Some(session), Some(token)) if session.has_token(token) => match session.expires_at() > now {
+                true => Ok(()),
+                false => Err(Unusable::Expired),
+            },
+            _ => Err(Unusable::Token),
+        }
+    }
+}
+
+impl From<Unusable> for S3Error {
+    fn from(unusable: Unusable) -> Self {
+        let (code, status, message) = match unusable {
+            Unusable::Expired => (
+                S3ErrorCode::ExpiredToken,
+                StatusCode::BAD_REQUEST,
+                "The provided token has expired: ask for new temporary keys.",
+            ),
+            Unusable::Token => (
+                S3ErrorCode::InvalidToken,
+                StatusCode::FORBIDDEN,
+                "The session token is not that of this access key: send the one that came with it, and none with a \
+                 permanent key.",
+            ),
+        };
+        let mut error = Self::with_message(code, message);
+        error.set_status_code(status);
+        error
+    }
+}
+
+/// The session token of a request; what is no text is nobody's.
+pub(crate) fn session_token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SESSION_TOKEN).map(|value| value.to_str().unwrap_or_default())
 }
 
 /// Where access keys are found.
@@ -75,6 +136,7 @@ impl S3Auth for Authenticator {
 #[derive(Clone)]
 pub struct Gate {
     credentials: Arc<dyn Credentials>,
+    environment: Environment,
     /// Whether strangers may come to a bucket of this name, where they are decided about.
     opens: Opens,
     pace: Option<Arc<Pace>>,
@@ -84,8 +146,8 @@ type Opens = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Gate {
     /// A gate over these credentials, closed to strangers.
-    pub fn new(credentials: Arc<dyn Credentials>) -> Self {
-        Self { credentials, opens: Arc::new(|_| false), pace: None }
+    pub fn new(credentials: Arc<dyn Credentials>, environment: Environment) -> Self {
+        Self { credentials, environment, opens: Arc::new(|_| false), pace: None }
     }
 
     /// The same, which holds projects to their pace.
@@ -109,6 +171,7 @@ impl Gate {
         match verified {
             Some(verified) => {
                 let credential = find(self.credentials.as_ref(), &verified.access_key).await?;
+                credential.check(session_token(headers), self.environment.now())?;
                 if let Some(pace) = &self.pace {
                     pace.admit(&credential.principal)?;
                 }

@@ -2,7 +2,7 @@
 //!
 //! A *preflight* is the question of a browser whether a script of an origin may send a request. It has no credentials, and
 //! its answer opens nothing: what the request itself may do is decided when it comes. A bucket without rules, and one that
-//! does not exist, are told nothing of.
+//! does not exist, are told of to the origins of the settings alone.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
@@ -26,6 +26,8 @@ const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Req
 pub(crate) struct CrossOrigin {
     store: Store,
     hosts: Hosts,
+    /// Whose pages may use what has no rules of its own.
+    origins: Vec<String>,
 }
 
 /// What the answer to a request is to tell the browser.
@@ -43,8 +45,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 impl CrossOrigin {
-    pub(crate) fn new(store: Store, hosts: Hosts) -> Self {
-        Self { store, hosts }
+    pub(crate) fn new(store: Store, hosts: Hosts, origins: Vec<String>) -> Self {
+        Self { store, hosts, origins }
     }
 
     /// What a rule of the bucket of a request says to its origin, if it has one.
@@ -55,11 +57,25 @@ impl CrossOrigin {
 
     fn headers(&self, parts: &Parts, origin: &str, method: &str, asked: &[&str]) -> Option<Told> {
         let host = text(&parts.headers, &http::header::HOST)?;
-        let name = self.hosts.bucket_of(host, parts.uri.path())?;
+        let Some(name) = self.hosts.bucket_of(host, parts.uri.path()) else {
+            return self.at_root(origin, asked);
+        };
         // What cannot be read is told of by whoever answers the request itself.
-        let bucket = self.store.find_bucket(&name.parse().ok()?).ok()?;
-        let rule = bucket.settings.cors.as_ref()?.find(origin, method, asked)?;
-        Some(Told(headers_of(rule, origin, asked)))
+        let bucket = name.parse().ok().and_then(|name| self.store.find_bucket(&name).ok());
+        match bucket.as_ref().and_then(|bucket| bucket.settings.cors.as_ref()) {
+            Some(rules) => Some(Told(headers_of(rules.find(origin, method, asked)?, origin, asked))),
+            None => self.names(origin).then(|| Told(of_settings(origin, asked))),
+        }
+    }
+
+    fn names(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known == "*" || known == origin)
+    }
+
+    /// At the root are the token service and the list of buckets. No cookie leads there, and whoever comes with a token or a
+    /// signature has it from somewhere: without origins in the settings, each may come.
+    fn at_root(&self, origin: &str, asked: &[&str]) -> Option<Told> {
+        (self.origins.is_empty() || self.names(origin)).then(|| Told(of_settings(origin, asked)))
     }
 
     /// Answers a preflight.
@@ -97,6 +113,35 @@ impl CrossOrigin {
 /// Whether a request is a preflight.
 pub(crate) fn is_preflight(method: &Method) -> bool {
     method == Method::OPTIONS
+}
+
+/// What the clients of S3 in browsers read of answers.
+const EXPOSED: &str = "ETag, Content-Length, Content-Range, Accept-Ranges, Last-Modified, Content-Disposition, \
+                       x-amz-version-id, x-amz-delete-marker, x-amz-request-id, x-amz-checksum-crc32, \
+                       x-amz-checksum-crc32c, x-amz-checksum-crc64nvme, x-amz-checksum-sha1, x-amz-checksum-sha256, \
+                       x-amz-checksum-type, x-amz-server-side-encryption";
+/// For how long browsers may remember an answer that rests on the settings, in seconds.
+const REMEMBERED_SECONDS: &str = "600";
+
+/// What an origin of the settings is told: everything that S3's clients send and read.
+fn of_settings(origin: &str, asked: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let asked = asked.join(", ").to_ascii_lowercase();
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, origin),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, PUT, POST, DELETE"),
+        (ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED),
+        (ACCESS_CONTROL_MAX_AGE, REMEMBERED_SECONDS),
+        (ACCESS_CONTROL_ALLOW_HEADERS, &asked),
+        (VARY, VARIES),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value)
+            && !value.is_empty()
+        {
+            headers.insert(name, value);
+        }
+    }
+    headers
 }
 
 fn headers_of(rule: &CorsRule, origin: &str, asked: &[&str]) -> HeaderMap {

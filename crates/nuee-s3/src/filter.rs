@@ -30,7 +30,7 @@ use self::{
 use crate::Hosts;
 
 pub(crate) use self::{
-    authentication::{Authorization, Scope, check_date},
+    authentication::{Authorization, SESSION_TOKEN, Scope, check_date},
     payload::{document_too_long, max_document_bytes},
 };
 pub use self::{operation::Operation, payload::Payload, refusal::Refusal};

@@ -30,6 +30,7 @@ use self::{fields::Fields, policy::Policy, signature::Signed};
 use crate::{
     Credentials, Filter, Refusal,
     auth::find,
+    filter::SESSION_TOKEN,
     handlers::{Handlers, PostedObject},
     pace::Pace,
 };
@@ -120,6 +121,8 @@ impl Forms {
         if let Some(signed) = Signed::of(&accepted.fields)? {
             let credential = find(self.credentials.as_ref(), signed.access_key()).await?;
             let policy = Policy::parse(&signed.open(&credential.secret)?)?;
+            let token = accepted.fields.get(SESSION_TOKEN).map(String::as_str);
+            credential.check(token, self.handlers.now())?;
             self.pace.admit(&credential.principal)?;
             let mut named = accepted.fields.clone();
             if named.get("bucket").is_none() {

@@ -13,6 +13,7 @@ use crate::{
     cross_origin::{CrossOrigin, is_preflight},
     detour::Marked,
     form::Forms,
+    sts::{Sts, is_meant},
     upload,
 };
 
@@ -28,6 +29,7 @@ pub struct Front {
     environment: Environment,
     cross_origin: Option<CrossOrigin>,
     forms: Option<Forms>,
+    sts: Option<Sts>,
 }
 
 /// The id of a request, as its answer says: in the extensions of each request.
@@ -37,12 +39,18 @@ pub struct RequestId(pub String);
 impl Front {
     /// A front that asks `filter`, then `service`.
     pub fn new(filter: Filter, service: S3Service, environment: Environment) -> Self {
-        Self { filter, service, environment, cross_origin: None, forms: None }
+        Self { filter, service, environment, cross_origin: None, forms: None, sts: None }
     }
 
     /// The same, which takes uploads by form.
     pub(crate) fn with_forms(mut self, forms: Forms) -> Self {
         self.forms = Some(forms);
+        self
+    }
+
+    /// The same, which gives temporary keys.
+    pub(crate) fn with_sts(mut self, sts: Sts) -> Self {
+        self.sts = Some(sts);
         self
     }
 
@@ -65,6 +73,8 @@ impl Front {
             && let Some(cross_origin) = &self.cross_origin
         {
             cross_origin.preflight(&parts).unwrap_or_else(|error| error_response(error, &id))
+        } else if let Some(sts) = self.sts_for(&parts) {
+            sts.answer(&parts, body, &id).await
         } else {
             self.answer(parts, body, &id).await
         };
@@ -75,6 +85,12 @@ impl Front {
             response.headers_mut().insert(REQUEST_ID, value);
         }
         response
+    }
+
+    /// The token service, if a request is for it.
+    fn sts_for(&self, parts: &Parts) -> Option<&Sts> {
+        let at_root = parts.uri.path() == "/" && self.filter.bucket_of(parts).is_none();
+        self.sts.as_ref().filter(|_| at_root && is_meant(parts))
     }
 
     async fn answer<B>(&self, parts: Parts, body: B, id: &RequestId) -> Response<s3s::Body>

@@ -29,10 +29,10 @@ use std::sync::Arc;
 pub(crate) use post::PostedObject;
 
 use answer::{from_denial, from_store, invalid_argument, not_the_owner};
-use asking::RequestFacts;
 pub(crate) use asking::{Asking, Signing};
+use asking::{ProjectFacts, RequestFacts};
 use http::Extensions;
-use nuee_access::{Action, Decider, Permit};
+use nuee_access::{Action, Decider, Permit, Resource};
 use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
 use nuee_store::{Bucket, Store, VersionTarget, is_version_id};
 
@@ -101,6 +101,17 @@ impl Handlers {
             return Err(invalid_argument("Invalid version id specified"));
         }
         Ok((VersionTarget { bucket, key, version: version.map(str::to_owned) }, permit))
+    }
+
+    /// The permit to do `action` on the buckets of a project together, or on the one of a name that is not there yet.
+    pub(crate) fn in_project(
+        &self,
+        asking: &Asking<'_>,
+        action: Action,
+        (project, bucket): (Resource, Option<&BucketName>),
+    ) -> S3Result<Permit> {
+        let facts = ProjectFacts(asking);
+        self.decider.decide_in_project(asking, action, project, bucket, &facts).map_err(from_denial)
     }
 
     fn decide(

@@ -1,4 +1,5 @@
-//! The S3 surface: what clients of Amazon S3 speak, over the store.
+//! The S3 surface: what clients of Amazon S3 speak, over the store; and the Security Token Service (`sts.rs`), which gives
+//! them temporary keys.
 //!
 //! A request passes, in this order: the [`Filter`], which refuses what is malformed, forged or not offered from the
 //! head of the request alone; `s3s`, which checks the signature and reads the request into a typed input; and a
@@ -25,9 +26,10 @@ mod host;
 mod message_signer;
 mod pace;
 mod service;
+mod sts;
 mod upload;
 
-pub use auth::{Authenticator, Credential, Credentials, Gate};
+pub use auth::{Authenticator, Credential, Credentials, Gate, SessionKey};
 pub use destinations::Destinations;
 pub use detour::service_with_detour;
 pub use error::Error;
@@ -38,6 +40,7 @@ pub use host::{Hosts, InvalidDomain};
 pub use message_signer::{InvalidSecret, MessageSigner};
 pub use s3s::Body;
 pub use service::{Options, Service};
+pub use sts::{NoIssuers, Unidentified, WebIdentities};
 pub use upload::{Trailer, Upload, UploadError};
 
 /// The name of this region, in answers; clients may sign for any.

@@ -39,8 +39,8 @@ impl Pace {
 
     /// Lets one more request of this principal pass, or says that there are too many.
     pub(crate) fn admit(&self, principal: &Principal) -> S3Result<()> {
-        let Principal::ServiceAccount { project, .. } = principal else { return Ok(()) };
-        let quota = self.quotas.of(*project).map_err(|error| {
+        let Some((_, project)) = principal.place() else { return Ok(()) };
+        let quota = self.quotas.of(project).map_err(|error| {
             let error = Error::new(error.kind(), "a quota cannot be looked up").with_source(error);
             tracing::error!(%error, source = ?std::error::Error::source(&error), "a request was not counted");
             S3Error::with_message(
@@ -51,12 +51,12 @@ impl Pace {
         let Some(most) = quota.requests_per_second else { return Ok(()) };
         let now = self.environment.now().as_micros();
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        if rooms.len() >= MAX_PROJECTS && !rooms.contains_key(project) {
+        if rooms.len() >= MAX_PROJECTS && !rooms.contains_key(&project) {
             let old = now.saturating_sub(2_000_000);
             rooms.retain(|_, room| room.at_micros > old);
         }
         let full = f64::from(most) * BURST_SECONDS;
-        let room = rooms.entry(*project).or_insert(Room { left: full, at_micros: now });
+        let room = rooms.entry(project).or_insert(Room { left: full, at_micros: now });
         if room.pass(f64::from(most), now) {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     AccessKey, Error, Tenancy,
-    service_account::{ServiceAccount, project_of},
+    service_account::{KEY_PREFIX, ServiceAccount, project_of},
 };
 
 /// How many access keys an account has at most, those that have ended not counted.
@@ -70,10 +70,10 @@ impl Tenancy {
         permit.require(Action::CreateAccessKey, permit.resource())?;
         let now = context.now();
         if expires_at.is_some_and(|end| end <= now) {
-            return Err(Error::Refused("an access key must end in the future".into()));
+            return Err(Error::Invalid { kind: "access key", why: "it must end in the future".into() });
         }
         let (organisation, account) = self.account_of(permit, name)?;
-        let key = self.generate_key()?;
+        let key = self.generate_key(KEY_PREFIX)?;
         let row = self.key_row((organisation, account.id), &key, (now, expires_at))?;
         let entry = Entry::new(context, organisation, format!("service-account/{}", account.id));
         let (tenancy, id) = (self.clone(), account.id);
@@ -87,9 +87,8 @@ impl Tenancy {
                 working += usize::from(end.is_none_or(|end| end > now));
             }
             if working >= MAX_ACCESS_KEYS {
-                return Err(Error::Refused(format!(
-                    "the service account has {MAX_ACCESS_KEYS} access keys: delete one first"
-                )));
+                let why = format!("the service account has {MAX_ACCESS_KEYS} already: delete one first");
+                return Err(Error::Invalid { kind: "access key", why });
             }
             transaction.insert_access_key(&row)?;
             entry.append(transaction, Action::CreateAccessKey.as_str(), Subject::detail(row.id.as_str()))?;

@@ -21,9 +21,23 @@ pub enum Error {
         /// Its name or id.
         name: String,
     },
-    /// What is asked for cannot be; the text says why.
+    /// What is asked for cannot be.
+    #[error("the {kind} is not possible: {why}")]
+    Invalid {
+        /// What it would have been.
+        kind: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The role is not for whoever would assume it.
+    #[error("the role {role} is not for you: it does not trust who you are")]
+    NotTrusted {
+        /// The role.
+        role: String,
+    },
+    /// A claim does not fit the policy of the role.
     #[error("{0}")]
-    Refused(String),
+    Claim(String),
     /// A row is not what was written.
     #[error("{what} is damaged: {detail}")]
     Damaged {
@@ -53,7 +67,8 @@ impl Error {
         match self {
             Self::Exists { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Refused(_) => ErrorKind::Invalid,
+            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::NotTrusted { .. } | Self::Claim(_) => ErrorKind::Denied,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Permit(mismatch) => mismatch.kind(),
             Self::Metadata(error) => error.kind(),

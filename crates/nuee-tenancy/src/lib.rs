@@ -1,41 +1,49 @@
-//! Organisations, projects and service accounts.
+//! Organisations, projects, service accounts, and sessions in assumable roles.
 //!
 //! An *organisation* is the tenant and the boundary of keys; a *project* is its unit of work; a *service account* acts
 //! in one project, known by access keys. For example, the first start makes organisation `local`, project `default` in
-//! it, and a service account that owns the project, whose secret is shown once.
+//! it, and a service account that owns the project, whose secret is shown once. An *assumable role* is what others act as
+//! for a while, in a *session* with a temporary access key.
 //!
 //! Promised: names are unique where they must be; a secret is never kept but sealed under the organisation's key; a
 //! revoked account is refused from the moment its revocation returns; each change is journalled in its transaction.
 //!
-//! Deliberately absent: people, who come with sessions, and what is stored in a project.
+//! Deliberately absent: people, who are known to issuers alone, and what is stored in a project.
 
 mod access_key;
+mod assumable_role;
 mod error;
 mod organisation;
 mod project;
 mod project_keys;
 mod quota;
 mod service_account;
+mod session;
 mod verify;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use nuee_base::{Environment, ProjectId};
+use nuee_base::{Environment, ProjectId, Slug};
 use nuee_keys::KeyRing;
 use nuee_metadata::{Metadata, RowCache};
 
 pub use access_key::{MAX_ACCESS_KEYS, ShownKey};
+pub use assumable_role::{
+    AssumableRole, LONGEST_SESSION, RoleTerms, SHORTEST_SESSION, Trusted, parse_role_arn, role_arn,
+};
 pub use error::Error;
 pub use organisation::Organisation;
 pub use project::Project;
 pub use project_keys::ProjectKeys;
 pub use quota::{Holdings, Quota, Quotas};
 pub use service_account::{AccessKey, KnownKey, ServiceAccount};
+pub use session::{Beginner, Known, Session, TemporaryKey, Wanted};
 pub use verify::DamagedRow;
 
 use access_key::KeyUses;
 use quota::KNOWN_QUOTAS;
 use service_account::{KNOWN_KEYS, KnownKeys};
+use session::{KNOWN_SESSIONS, KnownSessions};
 
 /// Organisations, projects and service accounts of a platform. Cheap to clone.
 #[derive(Clone)]
@@ -48,12 +56,26 @@ struct Shared {
     known_keys: KnownKeys,
     uses: KeyUses,
     known_quotas: RowCache<ProjectId, Arc<Quota>>,
+    known_sessions: KnownSessions,
+    /// The issuers of the settings.
+    issuers: BTreeSet<Slug>,
 }
 
 impl Tenancy {
     /// Tenancy over these.
     #[must_use]
     pub fn new(metadata: Metadata, keys: Arc<KeyRing>, environment: Environment) -> Self {
+        Self::trusting(metadata, keys, environment, BTreeSet::new())
+    }
+
+    /// The same, where sessions of users of these issuers go on.
+    #[must_use]
+    pub fn trusting(
+        metadata: Metadata,
+        keys: Arc<KeyRing>,
+        environment: Environment,
+        issuers: BTreeSet<Slug>,
+    ) -> Self {
         Self(Arc::new(Shared {
             metadata,
             keys,
@@ -61,6 +83,14 @@ impl Tenancy {
             known_keys: KnownKeys::new(KNOWN_KEYS),
             uses: KeyUses::default(),
             known_quotas: RowCache::new(KNOWN_QUOTAS),
+            known_sessions: KnownSessions::new(KNOWN_SESSIONS),
+            issuers,
         }))
+    }
+
+    /// Whether the settings have an issuer of this name.
+    #[must_use]
+    pub fn knows_issuer(&self, name: &Slug) -> bool {
+        self.0.issuers.contains(name)
     }
 }

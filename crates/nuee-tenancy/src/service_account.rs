@@ -18,12 +18,17 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, ShownKey, Tenancy,
     project_keys::{decode, encode},
+    session::parent_of_account,
 };
 
 /// The characters of an access key's id, 32 of them, so that a random byte gives one without bias.
 const ID_LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// The characters of a secret, 64 of them, none of which needs quoting in a shell or a URL.
-const SECRET_LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+pub(crate) const SECRET_LETTERS: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+/// What ids of access keys of service accounts begin with.
+const KEY_PREFIX: &str = "NUEE";
 
 /// A service account: a principal that is not a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +144,7 @@ impl Tenancy {
         let (organisation, project) = project_of(permit)?;
         let id = ServiceAccountId::generate(&self.0.environment);
         let created_at = context.now();
-        let key = self.generate_key()?;
+        let key = self.generate_key(KEY_PREFIX)?;
         let row_key = self.0.keys.row_mac_key(organisation)?;
 
         let created_at_micros = created_at.as_micros();
@@ -201,12 +206,13 @@ impl Tenancy {
         Ok(ShownKey { id: row.id.clone(), created_at, expires_at, last_used_at: None })
     }
 
-    pub(crate) fn generate_key(&self) -> Result<AccessKey, Error> {
+    pub(crate) fn generate_key(&self, prefix: &str) -> Result<AccessKey, Error> {
         let mut random = [0; 16 + 40];
         self.0.environment.fill_random(&mut random);
         let (id, secret) = random.split_at(16);
         let id: String = id.iter().map(|byte| char::from(ID_LETTERS[usize::from(byte & 31)])).collect();
-        let id = format!("NUEE{id}").parse().map_err(|error| Error::damaged("a new access key", error))?;
+        let id =
+            format!("{prefix}{id}").parse().map_err(|error| Error::damaged("a new access key", error))?;
         let secret = secret.iter().map(|byte| char::from(SECRET_LETTERS[usize::from(byte & 63)])).collect();
         Ok(AccessKey { id, secret: Secret::new(secret) })
     }
@@ -225,7 +231,8 @@ impl Tenancy {
         })
     }
 
-    /// Revokes the service account of this name, in the project that the permit is for, and forgets its access keys.
+    /// Revokes the service account of this name, in the project that the permit is for, forgets its access keys, and ends
+    /// its sessions.
     /// A request that was authenticated before may still end.
     pub async fn revoke_service_account(
         &self,
@@ -255,11 +262,14 @@ impl Tenancy {
         let forget = self.0.known_keys.forget(
             move |_, known| matches!(known.principal, Principal::ServiceAccount { id: of, .. } if of == id),
         );
+        // Sessions do not say who began them once they are known: those of a whole project are read again.
+        let forget_sessions = self.0.known_sessions.forget(move |_, known| known.project() == Some(project));
         let revoke = move |transaction: &Transaction<'_>| {
             transaction.update_service_account(row.id, &row.record, row.mac)?;
             transaction.delete_access_keys(row.id)?;
+            transaction.delete_sessions_of(&parent_of_account(row.id))?;
             entry.append(transaction, Action::RevokeServiceAccount.as_str(), Subject::default())?;
-            Ok::<_, Error>(forget)
+            Ok::<_, Error>((forget, forget_sessions))
         };
         self.0.metadata.write(revoke).await.map(drop)
     }

@@ -2,13 +2,15 @@
 //! that the rows are those that follow from the journal.
 
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::OrganisationId;
+use nuee_base::{OrganisationId, ProjectId, Timestamp};
 use nuee_journal::{Checkpoint, Leaf, States, Tree, differences, each_leaf};
 use nuee_metadata::{ProjectKeyRow, ProjectRow, ServiceAccountRow, Snapshot};
 
 use crate::{
     Error, Tenancy,
+    assumable_role::resource_of,
     project_keys::{self, key_state},
+    session,
 };
 
 /// A row that is not as it should be: what it is about, and what is wrong with it.
@@ -30,7 +32,7 @@ impl Tenancy {
                     self.verify_project(snapshot, row, &mut rows, &mut damaged)?;
                 }
             }
-            let said = verify_journal(snapshot, checkpoint, &mut damaged)?;
+            let said = verify_journal(snapshot, checkpoint, self.0.environment.now(), &mut damaged)?;
             damaged.extend(differences(&said, &rows));
             Ok(damaged)
         })
@@ -73,7 +75,33 @@ impl Tenancy {
         for row in snapshot.service_accounts(project)? {
             self.verify_account(snapshot, (organisation, &row), rows, damaged)?;
         }
-        Ok(())
+        self.verify_roles(snapshot, (organisation, project), rows, damaged)
+    }
+
+    fn verify_roles(
+        &self,
+        snapshot: &Snapshot<'_>,
+        (organisation, project): (OrganisationId, ProjectId),
+        rows: &mut States,
+        damaged: &mut Vec<DamagedRow>,
+    ) -> Result<(), Error> {
+        for row in snapshot.assumable_roles(project)? {
+            let name = resource_of(project, &row.name);
+            let opened = self.open_assumable_role(organisation, &row);
+            if let Ok(role) = &opened {
+                rows.insert(name.clone(), role.terms.state());
+            }
+            note(damaged, || name, opened);
+        }
+        let now = self.0.environment.now().to_string();
+        Self::every_session(snapshot, project, |row| {
+            note(damaged, || format!("session {}", row.id), self.open_session(&row));
+            // As the journal's is told from the present: by its text.
+            if row.expires_at.to_string() > now {
+                let said = session::state(&row);
+                rows.insert(format!("session/{}", row.id), said);
+            }
+        })
     }
 
     fn verify_account(
@@ -118,6 +146,7 @@ fn key_of(project: &str) -> String {
 fn verify_journal(
     snapshot: &Snapshot<'_>,
     checkpoint: Option<&Checkpoint>,
+    now: Timestamp,
     damaged: &mut Vec<DamagedRow>,
 ) -> Result<States, Error> {
     let journal = || "the journal".to_owned();
@@ -130,7 +159,7 @@ fn verify_journal(
         }
         tree.append(row);
         match Leaf::read(row) {
-            Ok(leaf) => replay(&mut said, leaf),
+            Ok(leaf) => replay(&mut said, leaf, now),
             Err(error) => damaged.push((journal(), error.to_string())),
         }
         Ok(())
@@ -159,7 +188,7 @@ fn verify_journal(
     Ok(said)
 }
 
-fn replay(said: &mut States, leaf: Leaf) {
+fn replay(said: &mut States, leaf: Leaf, now: Timestamp) {
     let Leaf { action, on, detail, .. } = leaf;
     let detail = detail.unwrap_or_default();
     let is = |known: Action| action == known.as_str();
@@ -179,7 +208,19 @@ fn replay(said: &mut States, leaf: Leaf) {
     } else if is(Action::SetQuota) {
         said.insert(quota_of(&on), detail);
     } else if is(Action::RevokeServiceAccount) {
+        end_sessions(said, |state| state.contains(&format!(" by {on} until ")));
         said.insert(on, REVOKED.to_owned());
+    } else if is(Action::CreateAssumableRole) {
+        said.insert(on, detail);
+    } else if is(Action::DeleteAssumableRole) {
+        let project = on.split('/').nth(1).unwrap_or_default().to_owned();
+        let role = on.rsplit('/').next().unwrap_or_default().to_owned();
+        end_sessions(said, |state| state.starts_with(&format!("{role} of {project} by ")));
+        said.remove(&on);
+    } else if is(Action::AssumeRole) {
+        begin_session(said, on, &detail, now);
+    } else if is(Action::RevokeSession) {
+        said.remove(&on);
     }
 }
 
@@ -195,6 +236,20 @@ fn with_keys(said: &mut States, on: &str, change: impl FnOnce(&mut Vec<String>))
 
 fn quota_of(project: &str) -> String {
     format!("quota of {project}")
+}
+
+/// Notes a session that goes on, by its leaf's detail: what it is, and after ` for ` whose.
+fn begin_session(said: &mut States, on: String, detail: &str, now: Timestamp) {
+    let state = detail.split_once(" for ").map_or(detail, |(state, _)| state);
+    let ends = state.rsplit(' ').next().unwrap_or_default();
+    // Instants are written so that the earlier is the smaller text.
+    if ends > now.to_string().as_str() {
+        said.insert(on, state.to_owned());
+    }
+}
+
+fn end_sessions(said: &mut States, ends: impl Fn(&str) -> bool) {
+    said.retain(|resource, state| !(resource.starts_with("session/") && ends(state)));
 }
 
 fn note<T>(damaged: &mut Vec<DamagedRow>, what: impl FnOnce() -> String, opened: Result<T, Error>) {

@@ -7,14 +7,16 @@
 //! Deliberately absent: objects. An operator does not see what tenants store.
 
 mod execute;
+mod identity;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use nuee_base::{AccessKeyId, BucketName, Role, Secret, Slug, Timestamp};
+use nuee_base::{AccessKeyId, BucketName, Role, Secret, SessionId, Slug, Timestamp};
 use nuee_tenancy::ShownKey;
 use serde::{Deserialize, Serialize};
 
 pub use execute::Administration;
+pub(crate) use identity::{AssumableRole, Session, Terms};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +83,42 @@ pub enum Request {
     },
     /// Tell who may do what, and why.
     ExplainAccess(AccessQuestion),
+    /// Make an assumable role.
+    CreateAssumableRole {
+        /// The project that it is in.
+        place: Place,
+        /// Its name, unique in the project.
+        #[serde(with = "crate::text")]
+        name: Slug,
+        /// What it is to be.
+        terms: Terms,
+    },
+    /// List the assumable roles of a project.
+    ListAssumableRoles {
+        /// The project.
+        place: Place,
+    },
+    /// Delete an assumable role, and end the sessions in it.
+    DeleteAssumableRole {
+        /// The project that it is in.
+        place: Place,
+        /// Its name.
+        #[serde(with = "crate::text")]
+        name: Slug,
+    },
+    /// List the sessions of a project that go on.
+    ListSessions {
+        /// The project.
+        place: Place,
+    },
+    /// End a session before its time.
+    RevokeSession {
+        /// The project that it acts in.
+        place: Place,
+        /// Its id.
+        #[serde(with = "crate::text")]
+        id: SessionId,
+    },
     /// Make an organisation and its key.
     CreateOrganisation {
         /// Its name, unique on the platform.
@@ -214,6 +252,25 @@ pub enum Reply {
     Project(ProjectDetails),
     /// Who may do what, and why.
     Access(AccessAnswer),
+    /// An assumable role was made.
+    AssumableRoleCreated(AssumableRole),
+    /// The assumable roles of a project.
+    AssumableRoles {
+        /// By name.
+        roles: Vec<AssumableRole>,
+    },
+    /// An assumable role was deleted.
+    AssumableRoleDeleted {
+        /// How many sessions in it have ended with it.
+        ended: usize,
+    },
+    /// The sessions of a project that go on.
+    Sessions {
+        /// Oldest first.
+        sessions: Vec<Session>,
+    },
+    /// A session has ended.
+    SessionRevoked,
     /// An organisation was made.
     OrganisationCreated(Organisation),
     /// The organisations.

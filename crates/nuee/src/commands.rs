@@ -3,6 +3,7 @@
 mod administer;
 mod bucket;
 mod config;
+mod identity;
 mod key;
 mod start;
 
@@ -89,6 +90,12 @@ enum Command {
     /// Tell who may do what, and why
     #[command(subcommand)]
     Access(administer::AccessCommand),
+    /// Make, list and delete the roles that users of an issuer and service accounts may act in for a while
+    #[command(subcommand)]
+    AssumableRole(identity::AssumableRoleCommand),
+    /// List and end the sessions of those who act in a role
+    #[command(subcommand)]
+    Session(identity::SessionCommand),
     /// Make and list organisations
     #[command(subcommand)]
     Organisation(administer::OrganisationCommand),
@@ -123,6 +130,8 @@ pub fn run() -> ExitCode {
         Command::ServiceAccount(command) => administer::service_account(command, &common),
         Command::AccessKey(command) => administer::access_key(command, &common),
         Command::Access(command) => administer::access(command, &common),
+        Command::AssumableRole(command) => identity::assumable_role(command, &common),
+        Command::Session(command) => identity::session(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
         Command::Project(command) => administer::project(command, &common),
         Command::Bucket(command) => bucket::run(command, &common),

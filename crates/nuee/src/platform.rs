@@ -74,7 +74,8 @@ impl Platform {
         let custody = Arc::new(custody);
         let keeper: Arc<dyn KeyCustody> = Arc::<DirectoryCustody>::clone(&custody);
         let keys = Arc::new(KeyRing::new(keeper, environment.clone(), KeyRing::LIFETIME));
-        let tenancy = Tenancy::new(metadata.clone(), Arc::clone(&keys), environment.clone());
+        let issuers = crate::issuers::names(settings);
+        let tenancy = Tenancy::trusting(metadata.clone(), Arc::clone(&keys), environment.clone(), issuers);
         let store = Store::new(
             metadata.clone(),
             site.clone(),

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Administration, FirstStart, Platform, Settings, Tuning,
     administration::Serving,
-    first_start,
+    first_start, sessions,
     socket::Socket,
     surface::{self, S3Surface},
     tls::{self, Certificates},
@@ -61,6 +61,7 @@ pub struct Server {
     renewal: JoinHandle<()>,
     telling: JoinHandle<()>,
     noting: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
     listeners: [JoinHandle<Drained>; 2],
 }
 
@@ -107,6 +108,7 @@ impl Server {
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
             noting: tokio::spawn(async move { tenancy.note_uses_until(noted_until).await }),
             telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
+            sweeping: tokio::spawn(sessions::sweep_until(platform.tenancy().clone(), shutdown.clone())),
             renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
             certificates,
             listeners: [
@@ -170,6 +172,7 @@ impl Server {
         self.socket.await?;
         self.renewal.await?;
         self.telling.await?;
+        self.sweeping.await?;
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;

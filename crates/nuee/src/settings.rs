@@ -136,6 +136,18 @@ settings! {
         acme_ca_bundle: Option<PathBuf> = None,
     }
 
+    /// Who signs in elsewhere and comes with a token, and whose pages may use S3: see `docs/identity.md`.
+    identity: IdentitySettings {
+        /// Origins of pages that may use buckets which have no rules of their own for other sites, such as
+        /// `https://lab.example.org`. Once there is one, it is also the only one that may ask for temporary keys from a
+        /// browser; without any, each may, with a token of its own.
+        browser_origins: Vec<String> = Vec::new(),
+        /// Issuers of tokens, each in a section of its own such as `[identity.issuers.lab]`: `url` (what tokens call it),
+        /// `audiences` (for whom they must be), and, if needed, `algorithms` (RS256 and ES256), `jwks_url` (where its keys
+        /// are, if its configuration does not say) and `ca_bundle` (PEM file of its authorities).
+        issuers: BTreeMap<String, IssuerSettings> = BTreeMap::new(),
+    }
+
     /// What clients may take of the server.
     limits: LimitSettings {
         /// Connections served at once; further ones wait.
@@ -193,6 +205,29 @@ pub struct WebhookSettings {
     /// PEM file of the authorities that vouch for the receiver. Without it: the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<PathBuf>,
+}
+
+/// An issuer whose tokens make somebody known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerSettings {
+    /// What tokens call it (`iss`), letter by letter.
+    pub url: String,
+    /// For whom tokens must be (`aud`), or through whom they must have been asked for (`azp`).
+    pub audiences: Vec<String>,
+    /// How tokens may be signed.
+    #[serde(default = "usual_algorithms")]
+    pub algorithms: Vec<String>,
+    /// Where its keys are. Without it, its configuration says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// PEM file of the authorities that vouch for it. Without it: the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+fn usual_algorithms() -> Vec<String> {
+    vec!["RS256".to_owned(), "ES256".to_owned()]
 }
 
 /// The section of a receiver, as it is shown where there is none.

@@ -10,7 +10,7 @@ use nuee_sites::DirectorySite;
 use nuee_web::{Check, Handler, Metrics, OperationMetrics, RequestBody};
 use tokio::task::spawn_blocking;
 
-use crate::{Platform, Settings, data_directory::metadata_file, tls::Certificates};
+use crate::{Platform, Settings, data_directory::metadata_file, issuers::Issuers, tls::Certificates};
 
 /// Less free space than this, in bytes, is told as unready: new objects are refused soon.
 const LEAST_FREE_BYTES: u64 = 64 << 20;
@@ -29,7 +29,13 @@ impl S3Surface {
         destinations: Destinations,
         metrics: &Metrics,
     ) -> Result<Self> {
-        let options = nuee_s3::Options { domains: settings.s3.domains.clone(), destinations };
+        let issuers = Issuers::open(settings, platform.environment())?;
+        let options = nuee_s3::Options {
+            domains: settings.s3.domains.clone(),
+            destinations,
+            browser_origins: settings.identity.browser_origins.clone(),
+            identities: Arc::new(issuers),
+        };
         let service = nuee_s3::Service::new(
             platform.store().clone(),
             platform.tenancy().clone(),

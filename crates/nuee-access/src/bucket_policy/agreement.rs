@@ -1,6 +1,7 @@
 //! Whether compiled policies and the second evaluator agree, on random policies and random requests.
 
 mod generator;
+mod narrowing;
 
 use nuee_base::{BucketName, Context, Environment, Principal, SystemRandom, Timestamp};
 use serde_json::{Value, json};
@@ -62,7 +63,7 @@ fn compare(
     let now = Timestamp::from_micros(1_577_836_800_000_000);
     let context =
         Context::new(Environment::new(At(now), SystemRandom::default()), question.principal.clone());
-    let asked = Asked { question, bucket: policy.bucket(), now, facts };
+    let asked = Asked { question, bucket: policy.bucket().as_str(), now, facts };
     let restricted = rules.public_access.restrict_public_buckets && policy.is_public();
     let outcome = reference::evaluate(&policy.0.document, &asked, restricted);
     let by_role = decider.decide(&context, question.action, question.resource).is_ok();
@@ -81,8 +82,8 @@ fn compare(
 fn expected(question: &Question, outcome: Outcome, restricted: bool, by_role: bool) -> Outcome {
     let outside = match (&question.principal, &question.resource) {
         (Principal::Operator, _) => true,
-        (Principal::ServiceAccount { organisation: own, .. }, Resource::Bucket { organisation, .. }) => {
-            own != organisation
+        (principal, Resource::Bucket { organisation, .. }) => {
+            principal.place().is_some_and(|(own, _)| own != *organisation)
         }
         _ => false,
     };

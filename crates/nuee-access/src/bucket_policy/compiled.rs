@@ -58,11 +58,11 @@ pub(crate) struct Circumstances {
 
 impl Compiled {
     /// Compiles each statement, and validates it strictly against the schema of this policy.
-    pub(super) fn new(document: &Document) -> Result<Self, String> {
-        let mut writer = Writer::new(document.variables);
+    pub(super) fn new(document: &Document, narrows: bool) -> Result<Self, String> {
+        let mut writer = Writer::new(document.variables, narrows);
         let mut written = Vec::new();
         for statement in &document.statements {
-            let public = public::is_public(document, statement);
+            let public = !narrows && public::is_public(document, statement);
             written.push((public, writer.statement(statement, public)?));
         }
         let attributes: Vec<(String, Attribute)> =
@@ -86,8 +86,7 @@ impl Compiled {
     pub(crate) fn concerning(&self, asked: &Asked<'_>) -> Vec<usize> {
         let Some(speaking) = self.by_action.get(asked.question.action as usize) else { return Vec::new() };
         let key = asked.object_key().map_or("", |key| key.as_str());
-        let bucket = asked.bucket.as_str();
-        let begins = |head: &String| resource_begins(bucket, key, head);
+        let begins = |head: &String| resource_begins(asked.bucket, key, head);
         let may_apply = |number: &&usize| {
             self.statements.get(**number).is_some_and(|statement| {
                 (statement.heads.is_empty() || statement.heads.iter().any(begins))
@@ -205,7 +204,7 @@ fn resource_begins(bucket: &str, key: &str, head: &str) -> bool {
     match head.strip_prefix(bucket) {
         Some("") => true,
         Some(rest) => rest.strip_prefix('/').is_some_and(|rest| key.starts_with(rest)),
-        None => false,
+        None => bucket.starts_with(head),
     }
 }
 
@@ -213,10 +212,16 @@ fn may_mean(principals: &Principals, principal: &Principal) -> bool {
     if principals.anyone || principals.negated {
         return !(principals.anyone && principals.negated);
     }
-    let Principal::ServiceAccount { id, organisation, project, .. } = principal else { return false };
-    principals.named.iter().any(|named| match named {
-        NamedPrincipal::All(all) => all == organisation || all.to_bytes() == project.to_bytes(),
-        NamedPrincipal::Account(of, account) => of == organisation && account == id,
+    let Some((organisation, project)) = principal.place() else { return false };
+    principals.named.iter().any(|named| match (named, principal) {
+        (NamedPrincipal::All(all), _) => *all == organisation || all.to_bytes() == project.to_bytes(),
+        (NamedPrincipal::Account(of, account), Principal::ServiceAccount { id, .. }) => {
+            *of == organisation && account == id
+        }
+        (NamedPrincipal::Role(of, role), Principal::Session { assumed, .. }) => {
+            *of == project && role == assumed
+        }
+        (NamedPrincipal::Account(..) | NamedPrincipal::Role(..), _) => false,
     })
 }
 
@@ -248,8 +253,8 @@ fn schema(actions: &[Action], attributes: &[(String, Attribute)]) -> Result<Sche
         .map(|(name, attribute)| format!("{}?: {},", quoted(name), attribute.type_name()))
         .collect();
     let text = format!(
-        "namespace Nuee {{ {} action {} appliesTo {{ principal: [Anonymous, Operator, ServiceAccount], resource: \
-         [Bucket], context: {{ resource: String, matching?: Set<Long>, public_access_restricted?: Bool, {} }} }}; }}",
+        "namespace Nuee {{ {} action {} appliesTo {{ principal: [Anonymous, Operator, ServiceAccount, Session], \
+         resource: [Bucket, Project], context: {{ resource: String, matching?: Set<Long>, public_access_restricted?: Bool, {} }} }}; }}",
         include_str!("../../policies/entities.cedarschema"),
         actions.join(", "),
         attributes.join(" ")
@@ -299,8 +304,12 @@ mod tests {
             bucket: BucketId::from_bytes([3; 16]),
         };
         let question = Question { principal: Principal::Anonymous, action: Action::PutObject, resource };
-        let asked =
-            Asked { question: &question, bucket: &bucket, now: Timestamp::from_micros(0), facts: &facts };
+        let asked = Asked {
+            question: &question,
+            bucket: bucket.as_str(),
+            now: Timestamp::from_micros(0),
+            facts: &facts,
+        };
         let circumstances = Circumstances { role_permits: false, public_access_restricted: true };
         let compiled = policy.compiled();
         let context = compiled.context(&[0], &asked, circumstances).unwrap();

@@ -3,12 +3,12 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{
-    json::Json,
     key::ConditionKey,
     operator::{Comparison, Operator},
     pattern::{Dialect, Pattern},
     value,
 };
+use crate::json::Json;
 
 /// A condition, checked. The values are kept as they are written.
 #[derive(Debug)]

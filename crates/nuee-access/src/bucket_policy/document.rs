@@ -9,19 +9,27 @@ mod statement;
 
 use std::collections::HashSet;
 
-use nuee_base::{BucketName, OrganisationId, ServiceAccountId};
+use nuee_base::{BucketName, OrganisationId, ProjectId, ServiceAccountId, Slug};
 
 use super::{
     MalformedPolicy,
     condition::Condition,
-    json::Json,
     pattern::{Dialect, Pattern},
 };
-use crate::Action;
+use crate::{Action, json::Json};
 use statement::Reader;
 
 /// The largest policy, in bytes, as at S3.
 const MAX_BYTES: usize = 20 * 1024;
+
+/// What a policy is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About<'a> {
+    /// This bucket: it names whom it allows and denies.
+    Bucket(&'a BucketName),
+    /// Whatever its bearer asks for.
+    Everything,
+}
 
 /// A whole policy.
 #[derive(Debug)]
@@ -53,12 +61,14 @@ pub(super) struct Principals {
 }
 
 /// A principal by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NamedPrincipal {
-    /// Every service account of an organisation, or of a project: the id can be of either.
+    /// Everybody who acts in an organisation, or in a project: the id can be of either.
     All(OrganisationId),
     /// One service account.
     Account(OrganisationId, ServiceAccountId),
+    /// Every session in one assumable role of a project.
+    Role(ProjectId, Slug),
 }
 
 /// `Action` or `NotAction`.
@@ -79,8 +89,8 @@ pub(super) struct Resources {
 }
 
 impl Document {
-    /// Reads a policy for a bucket.
-    pub(super) fn parse(text: &str, bucket: &BucketName) -> Result<Self, MalformedPolicy> {
+    /// Reads a policy.
+    pub(super) fn parse(text: &str, about: About<'_>) -> Result<Self, MalformedPolicy> {
         if text.len() > MAX_BYTES {
             return Err(MalformedPolicy::new(format!(
                 "The policy has {} bytes: at most {MAX_BYTES} are possible",
@@ -108,7 +118,7 @@ impl Document {
         }
         let statements =
             statements.ok_or_else(|| MalformedPolicy::new("Missing required field Statement".to_owned()))?;
-        Ok(Self { variables, statements: read_statements(statements, variables, bucket)? })
+        Ok(Self { variables, statements: read_statements(statements, variables, about)? })
     }
 }
 
@@ -123,7 +133,7 @@ fn version(value: &Json) -> Result<bool, MalformedPolicy> {
 fn read_statements(
     value: Json,
     variables: bool,
-    bucket: &BucketName,
+    about: About<'_>,
 ) -> Result<Vec<Statement>, MalformedPolicy> {
     let list = match value {
         Json::List(list) => list,
@@ -136,7 +146,7 @@ fn read_statements(
     let mut statements = Vec::new();
     for (index, value) in list.into_iter().enumerate() {
         let reader =
-            Reader { name: (index + 1).to_string(), dialect: Dialect { wildcards: true, variables }, bucket };
+            Reader { name: (index + 1).to_string(), dialect: Dialect { wildcards: true, variables }, about };
         let (statement, sid) = reader.read(value)?;
         if let Some(sid) = sid
             && !names.insert(sid.clone())

@@ -26,6 +26,8 @@ const KEPT_BY_OWNERS: [Action; 3] =
 /// Writes statements; numbers what they look at.
 pub(super) struct Writer {
     variables: bool,
+    /// The policy narrows a session: nobody keeps anything in spite of it.
+    narrows: bool,
     pub(super) attributes: Vec<Attribute>,
     pub(super) computed: Vec<Computed>,
     /// Which attributes and computed comparisons the statement at hand looks at.
@@ -65,9 +67,10 @@ impl Written {
 }
 
 impl Writer {
-    pub(super) fn new(variables: bool) -> Self {
+    pub(super) fn new(variables: bool, narrows: bool) -> Self {
         Self {
             variables,
+            narrows,
             attributes: Vec::new(),
             computed: Vec::new(),
             used_attributes: Vec::new(),
@@ -89,9 +92,9 @@ impl Writer {
         let actions = &statement.actions.resolved;
         let kept: Vec<Action> =
             KEPT_BY_OWNERS.into_iter().filter(|action| actions.contains(action)).collect();
-        if !statement.allows && !kept.is_empty() {
+        if !statement.allows && !kept.is_empty() && !self.narrows {
             let owner = "principal in Nuee::Role::\"owner\"";
-            parts.push(format!("!({IN_PROJECT} && {owner} && action in {})", action_list(&kept)));
+            parts.push(format!("!({OWN_PROJECT} && {owner} && action in {})", action_list(&kept)));
         }
         let effect = if statement.allows { "permit" } else { "forbid" };
         let condition = joined(parts, "&&").unwrap_or_else(|| "true".to_owned());
@@ -293,7 +296,10 @@ fn each(condition: &Condition, write: impl Fn(&str) -> Option<String>) -> Result
     Ok(any(written.collect::<Result<_, _>>()?))
 }
 
-const IN_PROJECT: &str = "principal is Nuee::ServiceAccount && resource in principal.project";
+const IN_PROJECT: &str = "(principal is Nuee::ServiceAccount && resource in principal.project) || (principal is \
+                          Nuee::Session && resource in principal.project)";
+/// Sessions are not among the owners that nobody locks out: an owner's own key is.
+const OWN_PROJECT: &str = "principal is Nuee::ServiceAccount && resource in principal.project";
 
 /// The values were checked when the policy was read, so this is a defect; it refuses the policy.
 fn unreadable(value: &str) -> String {
@@ -305,21 +311,34 @@ fn principals(principals: &Principals) -> Option<String> {
     if principals.anyone {
         return principals.negated.then(|| "false".to_owned());
     }
-    let mut written = Vec::new();
+    let (mut accounts, mut sessions) = (Vec::new(), Vec::new());
     for named in &principals.named {
-        written.push(match named {
-            NamedPrincipal::All(id) => format!(
-                "(principal.organisation == Nuee::Organisation::\"{id}\" || principal.project == \
-                 Nuee::Project::\"{id}\")"
-            ),
-            NamedPrincipal::Account(organisation, account) => format!(
+        match named {
+            NamedPrincipal::All(id) => {
+                let all = format!(
+                    "(principal.organisation == Nuee::Organisation::\"{id}\" || principal.project == \
+                     Nuee::Project::\"{id}\")"
+                );
+                accounts.push(all.clone());
+                sessions.push(all);
+            }
+            NamedPrincipal::Account(organisation, account) => accounts.push(format!(
                 "(principal == Nuee::ServiceAccount::\"{account}\" && principal.organisation == \
                  Nuee::Organisation::\"{organisation}\")"
-            ),
-        });
+            )),
+            NamedPrincipal::Role(project, name) => sessions.push(format!(
+                "(principal.project == Nuee::Project::\"{project}\" && principal.assumed == \"{name}\")"
+            )),
+        }
+    }
+    let mut kinds = Vec::new();
+    for (kind, named) in [("ServiceAccount", accounts), ("Session", sessions)] {
+        if !named.is_empty() {
+            kinds.push(format!("(principal is Nuee::{kind} && {})", any(named)));
+        }
     }
     let not = if principals.negated { "!" } else { "" };
-    Some(format!("{not}(principal is Nuee::ServiceAccount && {})", any(written)))
+    Some(format!("{not}{}", any(kinds)))
 }
 
 fn action_list(actions: &[Action]) -> String {

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use nuee_base::{BucketName, ObjectKey, OrganisationId, Principal, ServiceAccountId, Timestamp};
+use nuee_base::{BucketName, ObjectKey, Principal, Timestamp};
 
 use super::key::ConditionKey;
 use crate::{Resource, question::Question};
@@ -28,6 +28,11 @@ pub trait Facts {
     /// is denied, since no statement could be held against it.
     fn object_key(&self) -> Option<&ObjectKey>;
 
+    /// The bucket that the request is about; `None` if it is about none, or about all.
+    fn bucket_name(&self) -> Option<&BucketName> {
+        None
+    }
+
     /// What the request has for this key. Numbers in decimal notation, instants in RFC 3339 or in seconds since 1970,
     /// `true` and `false` as such. Keys marked "known to the decider" are never asked for.
     fn values(&self, key: &ConditionKey) -> Values<'_>;
@@ -36,6 +41,7 @@ pub trait Facts {
 /// Facts written one by one.
 #[derive(Debug, Clone, Default)]
 pub struct FactList {
+    bucket_name: Option<BucketName>,
     object_key: Option<ObjectKey>,
     facts: Vec<(ConditionKey, Vec<String>)>,
 }
@@ -50,7 +56,13 @@ impl FactList {
     /// No facts, about an object.
     #[must_use]
     pub fn of_object(key: ObjectKey) -> Self {
-        Self { object_key: Some(key), facts: Vec::new() }
+        Self { object_key: Some(key), ..Self::default() }
+    }
+
+    /// The same, about this bucket.
+    #[must_use]
+    pub fn in_bucket(self, name: BucketName) -> Self {
+        Self { bucket_name: Some(name), ..self }
     }
 
     /// The same with one value more.
@@ -69,6 +81,10 @@ impl Facts for FactList {
         self.object_key.as_ref()
     }
 
+    fn bucket_name(&self) -> Option<&BucketName> {
+        self.bucket_name.as_ref()
+    }
+
     fn values(&self, key: &ConditionKey) -> Values<'_> {
         let Some((_, values)) = self.facts.iter().find(|(known, _)| known == key) else {
             return Values::Absent;
@@ -84,7 +100,8 @@ impl Facts for FactList {
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) question: &'a Question,
-    pub(crate) bucket: &'a BucketName,
+    /// The bucket's name, or what stands for all of them.
+    pub(crate) bucket: &'a str,
     pub(crate) now: Timestamp,
     pub(crate) facts: &'a dyn Facts,
 }
@@ -94,7 +111,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn resource(&self) -> String {
         match self.facts.object_key().filter(|_| self.is_about_an_object()) {
             Some(key) => format!("{}/{key}", self.bucket),
-            None => self.bucket.to_string(),
+            None => self.bucket.to_owned(),
         }
     }
 
@@ -135,26 +152,16 @@ impl<'a> Asked<'a> {
 
     /// What the decider knows by itself, empty if there is nothing to know; `None` if it is the surface that knows.
     fn known(&self, key: &ConditionKey) -> Option<String> {
-        let account = match &self.question.principal {
-            Principal::ServiceAccount { id, organisation, .. } => Some((id, organisation)),
-            Principal::Anonymous | Principal::Operator | Principal::Lifecycle => None,
-        };
-        let anonymous = self.question.principal == Principal::Anonymous;
-        let of_account = |text: &dyn Fn(&ServiceAccountId, &OrganisationId) -> String| {
-            account.map(|(id, organisation)| text(id, organisation)).unwrap_or_default()
-        };
+        let principal = &self.question.principal;
         Some(match key {
             ConditionKey::CurrentTime => self.now.to_string(),
             ConditionKey::EpochTime => self.now.as_micros().div_euclid(1_000_000).to_string(),
-            ConditionKey::PrincipalType if anonymous => "Anonymous".to_owned(),
-            ConditionKey::PrincipalType => of_account(&|_, _| "User".to_owned()),
-            ConditionKey::UserId if anonymous => "anonymous".to_owned(),
-            ConditionKey::UserId | ConditionKey::UserName => of_account(&|id, _| id.to_string()),
-            ConditionKey::PrincipalArn => {
-                of_account(&|id, organisation| format!("arn:aws:iam::{organisation}:user/{id}"))
-            }
+            ConditionKey::PrincipalType => kind(principal).to_owned(),
+            ConditionKey::UserId => user_id(principal),
+            ConditionKey::UserName => user_name(principal),
+            ConditionKey::PrincipalArn => principal_arn(principal),
             ConditionKey::PrincipalAccount | ConditionKey::PrincipalOrgId => {
-                of_account(&|_, organisation| organisation.to_string())
+                principal.place().map(|(organisation, _)| organisation.to_string()).unwrap_or_default()
             }
             ConditionKey::ResourceAccount | ConditionKey::ResourceOrgId | ConditionKey::S3ResourceAccount => {
                 match &self.question.resource {
@@ -164,5 +171,42 @@ impl<'a> Asked<'a> {
             }
             _ => return None,
         })
+    }
+}
+
+fn kind(principal: &Principal) -> &'static str {
+    match principal {
+        Principal::Anonymous => "Anonymous",
+        Principal::ServiceAccount { .. } => "User",
+        Principal::Session { .. } => "AssumedRole",
+        Principal::Operator | Principal::Lifecycle => "",
+    }
+}
+
+fn user_id(principal: &Principal) -> String {
+    match principal {
+        Principal::Anonymous => "anonymous".to_owned(),
+        Principal::ServiceAccount { id, .. } => id.to_string(),
+        Principal::Session { id, name, .. } => format!("{id}:{name}"),
+        Principal::Operator | Principal::Lifecycle => String::new(),
+    }
+}
+
+/// A session has none, as at AWS: whoever acts in a role has the role's name, which others have too.
+fn user_name(principal: &Principal) -> String {
+    match principal {
+        Principal::ServiceAccount { id, .. } => id.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The ARN of a service account, or of the role that a session acts in; empty for others.
+fn principal_arn(principal: &Principal) -> String {
+    match principal {
+        Principal::ServiceAccount { id, organisation, .. } => {
+            format!("arn:aws:iam::{organisation}:user/{id}")
+        }
+        Principal::Session { project, assumed, .. } => format!("arn:aws:iam::{project}:role/{assumed}"),
+        Principal::Anonymous | Principal::Operator | Principal::Lifecycle => String::new(),
     }
 }

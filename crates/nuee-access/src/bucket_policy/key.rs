@@ -50,13 +50,14 @@ keys! {
     Referer => "aws:Referer",
     /// The header `User-Agent`.
     UserAgent => "aws:UserAgent",
-    /// `User` or `Anonymous`. Known to the decider.
+    /// `User`, `AssumedRole` or `Anonymous`. Known to the decider.
     PrincipalType => "aws:PrincipalType",
-    /// The service account's id, or `anonymous`. Known to the decider.
+    /// The service account's id, a session's `<id>:<name>`, or `anonymous`. Known to the decider.
     UserId => "aws:userid",
-    /// The service account's id. Known to the decider.
+    /// The service account's id; a session has none. Known to the decider.
     UserName => "aws:username",
-    /// `arn:aws:iam::<organisation id>:user/<service account id>`. Known to the decider.
+    /// `arn:aws:iam::<organisation id>:user/<service account id>`, or `arn:aws:iam::<project id>:role/<name>` for a
+    /// session. Known to the decider.
     PrincipalArn => "aws:PrincipalArn",
     /// The principal's organisation. Known to the decider.
     PrincipalAccount => "aws:PrincipalAccount",
@@ -191,7 +192,7 @@ impl ConditionKey {
                 action,
                 Action::PutObject | Action::PutObjectTagging | Action::PutObjectVersionTagging
             ),
-            _ => action.level() != Level::Elsewhere,
+            _ => action.level() != Level::Elsewhere || action.is_on_all_buckets(),
         }
     }
 }

@@ -37,8 +37,17 @@ enum Unit {
     Question,
 }
 
-/// Evaluates a whole policy.
+/// Evaluates a whole policy of a bucket.
 pub(super) fn evaluate(document: &Document, asked: &Asked<'_>, restricted: bool) -> Outcome {
+    conclude(document, asked, (restricted, false))
+}
+
+/// Evaluates a whole policy of a session.
+pub(super) fn evaluate_alone(document: &Document, asked: &Asked<'_>) -> Outcome {
+    conclude(document, asked, (false, true))
+}
+
+fn conclude(document: &Document, asked: &Asked<'_>, (restricted, narrows): (bool, bool)) -> Outcome {
     let applying: Vec<&Statement> =
         document.statements.iter().filter(|statement| applies(document, statement, asked)).collect();
     let kept = matches!(
@@ -46,7 +55,8 @@ pub(super) fn evaluate(document: &Document, asked: &Asked<'_>, restricted: bool)
         Action::GetBucketPolicy | Action::PutBucketPolicy | Action::DeleteBucketPolicy
     );
     let own = in_own_project(asked);
-    let keeper = kept
+    let keeper = !narrows
+        && kept
         && own
         && matches!(asked.question.principal, Principal::ServiceAccount { role: Role::Owner, .. });
     if applying.iter().any(|statement| !statement.allows && !keeper) {
@@ -61,14 +71,16 @@ pub(super) fn evaluate(document: &Document, asked: &Asked<'_>, restricted: bool)
 
 fn in_own_project(asked: &Asked<'_>) -> bool {
     match (&asked.question.principal, &asked.question.resource) {
-        (Principal::ServiceAccount { project: own, .. }, Resource::Bucket { project, .. }) => own == project,
+        (principal, Resource::Bucket { project, .. }) => {
+            principal.place().is_some_and(|(_, own)| own == *project)
+        }
         _ => false,
     }
 }
 
 fn applies(document: &Document, statement: &Statement, asked: &Asked<'_>) -> bool {
     let principals = &statement.principals;
-    let meant = principals.anyone || principals.named.iter().any(|named| is(*named, asked));
+    let meant = principals.anyone || principals.named.iter().any(|named| is(named, asked));
     if meant == principals.negated {
         return false;
     }
@@ -93,15 +105,20 @@ fn applies(document: &Document, statement: &Statement, asked: &Asked<'_>) -> boo
         && statement.conditions.iter().all(|condition| holds(condition, asked, variables))
 }
 
-fn is(named: NamedPrincipal, asked: &Asked<'_>) -> bool {
-    let Principal::ServiceAccount { id, organisation, project, .. } = &asked.question.principal else {
-        return false;
+fn is(named: &NamedPrincipal, asked: &Asked<'_>) -> bool {
+    let (organisation, project, arn) = match &asked.question.principal {
+        Principal::ServiceAccount { id, organisation, project, .. } => {
+            (organisation.to_string(), project.to_string(), format!("{organisation}:user/{id}"))
+        }
+        Principal::Session { organisation, project, assumed, .. } => {
+            (organisation.to_string(), project.to_string(), format!("{project}:role/{assumed}"))
+        }
+        _ => return false,
     };
     match named {
-        NamedPrincipal::All(all) => {
-            [organisation.to_string(), project.to_string()].contains(&all.to_string())
-        }
-        NamedPrincipal::Account(of, account) => (of, account) == (*organisation, *id),
+        NamedPrincipal::All(all) => [organisation, project].contains(&all.to_string()),
+        NamedPrincipal::Account(of, account) => format!("{of}:user/{account}") == arn,
+        NamedPrincipal::Role(of, role) => format!("{of}:role/{role}") == arn,
     }
 }
 
@@ -158,11 +175,23 @@ fn covers(pattern: &[Unit], text: &str) -> bool {
 
 /// Every value that the request has for a key.
 fn values(key: &ConditionKey, asked: &Asked<'_>) -> Vec<String> {
-    let account = match &asked.question.principal {
-        Principal::ServiceAccount { id, organisation, .. } => {
-            Some((id.to_string(), organisation.to_string()))
-        }
+    let principal = &asked.question.principal;
+    let account = match principal {
+        Principal::ServiceAccount { id, .. } => Some(id.to_string()),
         _ => None,
+    };
+    let organisation = principal.place().map(|(organisation, _)| organisation.to_string());
+    let (kind, id, arn) = match principal {
+        Principal::Anonymous => ("Anonymous", Some("anonymous".to_owned()), None),
+        Principal::ServiceAccount { id, organisation, .. } => {
+            ("User", Some(id.to_string()), Some(format!("arn:aws:iam::{organisation}:user/{id}")))
+        }
+        Principal::Session { id, name, project, assumed, .. } => (
+            "AssumedRole",
+            Some(format!("{id}:{name}")),
+            Some(format!("arn:aws:iam::{project}:role/{assumed}")),
+        ),
+        _ => ("Anonymous", Some("anonymous".to_owned()), None),
     };
     let owner = match &asked.question.resource {
         Resource::Bucket { organisation, .. } => organisation.to_string(),
@@ -172,15 +201,11 @@ fn values(key: &ConditionKey, asked: &Asked<'_>) -> Vec<String> {
     match key.to_string().as_str() {
         "aws:CurrentTime" => vec![asked.now.to_string()],
         "aws:EpochTime" => vec![(micros / 1_000_000).to_string()],
-        "aws:PrincipalType" => vec![if account.is_some() { "User" } else { "Anonymous" }.to_owned()],
-        "aws:userid" => vec![account.map_or_else(|| "anonymous".to_owned(), |(id, _)| id)],
-        "aws:username" => account.into_iter().map(|(id, _)| id).collect(),
-        "aws:PrincipalArn" => {
-            account.into_iter().map(|(id, owner)| format!("arn:aws:iam::{owner}:user/{id}")).collect()
-        }
-        "aws:PrincipalAccount" | "aws:PrincipalOrgID" => {
-            account.into_iter().map(|(_, owner)| owner).collect()
-        }
+        "aws:PrincipalType" => vec![kind.to_owned()],
+        "aws:userid" => id.into_iter().collect(),
+        "aws:username" => account.into_iter().collect(),
+        "aws:PrincipalArn" => arn.into_iter().collect(),
+        "aws:PrincipalAccount" | "aws:PrincipalOrgID" => organisation.into_iter().collect(),
         "aws:ResourceAccount" | "aws:ResourceOrgID" | "s3:ResourceAccount" => vec![owner],
         _ if !key.applies_to(asked.question.action) => Vec::new(),
         _ => match asked.facts.values(key) {

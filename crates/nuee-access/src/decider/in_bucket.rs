@@ -9,6 +9,7 @@
 //! 3. A public policy allows nothing to anonymous requests while public access is restricted, and its public statements
 //!    allow nothing to other projects.
 //! 4. What the role permits, or a statement allows, is allowed; nothing else is.
+//! 5. Of that, a session keeps what each of its own policies allows too.
 //!
 //! A policy speaks of the bucket and its objects. It can neither allow nor deny what is done elsewhere, such as creating
 //! buckets.
@@ -87,7 +88,7 @@ impl Decider {
             None => by_role,
             Some(answer) => answer.verdict,
         };
-        match verdict {
+        match verdict.and_then(|()| self.narrowed(context, &question, facts)) {
             Ok(()) => Ok(Permit::new(question)),
             Err(reason) => Err(Denied(Box::new((question, reason)))),
         }
@@ -107,7 +108,8 @@ impl Decider {
         let question = Question { principal: context.principal().clone(), action, resource };
         let by_role = self.0.policies.answer(&question);
         let Some(answer) = self.by_policy(context, &question, by_role.verdict.is_ok(), rules, facts) else {
-            return Explanation { denied: by_role.verdict.err(), policies: by_role.policies };
+            let verdict = by_role.verdict.and_then(|()| self.narrowed(context, &question, facts));
+            return Explanation { denied: verdict.err(), policies: by_role.policies };
         };
         let mut policies = Vec::new();
         for id in answer.policies {
@@ -118,7 +120,8 @@ impl Decider {
                 policies.push(statement.unwrap_or(id));
             }
         }
-        Explanation { denied: answer.verdict.err(), policies }
+        let verdict = answer.verdict.and_then(|()| self.narrowed(context, &question, facts));
+        Explanation { denied: verdict.err(), policies }
     }
 
     /// What the bucket's policy makes of it; `None` if no statement can concern it.
@@ -136,7 +139,7 @@ impl Decider {
         {
             return None;
         }
-        let asked = Asked { question, bucket: policy.bucket(), now: context.now(), facts };
+        let asked = Asked { question, bucket: policy.bucket().as_str(), now: context.now(), facts };
         if asked.is_about_an_object() && asked.object_key().is_none() {
             return Some(Answer::denied(Reason::NotApplicable));
         }

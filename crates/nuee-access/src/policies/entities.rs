@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use cedar_policy::{
     Entities, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, RestrictedExpression, Schema,
 };
-use nuee_base::{OrganisationId, Principal, ProjectId, Role};
+use nuee_base::{OrganisationId, Principal, ProjectId, Role, Slug};
 
 use crate::{Action, Resource, question::Question};
 
@@ -26,6 +26,7 @@ pub(crate) struct Vocabulary {
     operator: EntityTypeName,
     lifecycle: EntityTypeName,
     service_account: EntityTypeName,
+    session: EntityTypeName,
     action: EntityTypeName,
 }
 
@@ -41,6 +42,7 @@ impl Vocabulary {
             operator: "Nuee::Operator".parse()?,
             lifecycle: "Nuee::Lifecycle".parse()?,
             service_account: "Nuee::ServiceAccount".parse()?,
+            session: "Nuee::Session".parse()?,
             action: "Nuee::Action".parse()?,
         })
     }
@@ -55,6 +57,7 @@ impl Vocabulary {
             Principal::Operator => uid(&self.operator, "operator"),
             Principal::Lifecycle => uid(&self.lifecycle, "lifecycle"),
             Principal::ServiceAccount { id, .. } => uid(&self.service_account, id.to_string()),
+            Principal::Session { id, .. } => uid(&self.session, id.to_string()),
         }
     }
 
@@ -93,15 +96,25 @@ impl Vocabulary {
 
     fn principal_entity(&self, principal: &Principal) -> Result<Entity, Unrepresentable> {
         let name = self.principal(principal);
-        let Principal::ServiceAccount { organisation, project, role, .. } = principal else {
-            return Ok(Entity::with_uid(name));
+        let (organisation, project, role, assumed) = match principal {
+            Principal::Anonymous | Principal::Operator | Principal::Lifecycle => {
+                return Ok(Entity::with_uid(name));
+            }
+            Principal::ServiceAccount { organisation, project, role, .. } => {
+                (organisation, project, role, None)
+            }
+            Principal::Session { organisation, project, role, assumed, .. } => {
+                (organisation, project, role, Some(assumed))
+            }
         };
         let place = RestrictedExpression::new_entity_uid;
-        let places = HashMap::from([
+        let mut attributes = HashMap::from([
             ("organisation".to_owned(), place(self.organisation(*organisation))),
             ("project".to_owned(), place(self.project(*project))),
         ]);
-        Entity::new(name, places, HashSet::from([self.role(*role)])).map_err(|_| Unrepresentable)
+        let text = |name: &Slug| RestrictedExpression::new_string(name.to_string());
+        attributes.extend(assumed.map(|assumed| ("assumed".to_owned(), text(assumed))));
+        Entity::new(name, attributes, HashSet::from([self.role(*role)])).map_err(|_| Unrepresentable)
     }
 
     fn resource_chain(&self, resource: &Resource) -> Vec<Entity> {

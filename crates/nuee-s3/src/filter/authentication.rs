@@ -49,17 +49,15 @@ pub(crate) struct Scope<'r> {
     pub(crate) region: &'r str,
 }
 
+/// The header, or the parameter of a presigned request, with the token of a temporary access key.
+pub(crate) const SESSION_TOKEN: &str = "x-amz-security-token";
+
 const SIGV2: &str = "Signature Version 2 is not accepted. Use AWS4-HMAC-SHA256: set signature_version to s3v4, and the \
                      region to fr1.";
 
 impl<'r> Authentication<'r> {
     /// How this request is signed; an error if that can be told neither way.
     pub(super) fn of(headers: &'r HeaderMap, query: &Query<'_>) -> Result<Self, Refusal> {
-        if headers.contains_key("x-amz-security-token") || query.get("X-Amz-Security-Token").0.is_some() {
-            return Err(Refusal::invalid_token(
-                "Session tokens are not offered. Sign with an access key alone.",
-            ));
-        }
         let in_query = QUERY_PARAMETERS.iter().any(|name| query.get(name).0.is_some());
         // SigV2 in the query. `Expires` alone is nobody's credential, and is ignored as by S3.
         if query.get("AWSAccessKeyId").0.is_some() || query.get("Signature").0.is_some() {
@@ -67,6 +65,10 @@ impl<'r> Authentication<'r> {
         }
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let authentication = match (values.next(), in_query) {
+            (None, false) if has_token(headers, query) => {
+                let message = "A session token needs a signature: sign with its access key.";
+                return Err(Refusal::invalid_token(message));
+            }
             (None, false) => return Ok(Self::Anonymous),
             (Some(_), true) => {
                 let message =
@@ -164,6 +166,12 @@ impl<'r> Authentication<'r> {
     }
 }
 
+/// Whether a session token comes with the request. Whose it is, and whether that is so, is looked at once the signature,
+/// which covers it, is known to be good.
+fn has_token(headers: &HeaderMap, query: &Query<'_>) -> bool {
+    headers.contains_key(SESSION_TOKEN) || query.get(SESSION_TOKEN).0.is_some()
+}
+
 /// Whether a parameter is one of those that sign a query.
 pub(super) fn is_parameter(name: &str) -> bool {
     QUERY_PARAMETERS.contains(&name)
@@ -172,6 +180,11 @@ pub(super) fn is_parameter(name: &str) -> bool {
 impl<'r> Authorization<'r> {
     /// Reads `AWS4-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…`.
     pub(crate) fn parse(value: &'r HeaderValue) -> Result<Self, Refusal> {
+        Self::parse_for(value, "s3")
+    }
+
+    /// The same for another service.
+    pub(crate) fn parse_for(value: &'r HeaderValue, service: &str) -> Result<Self, Refusal> {
         let malformed = Refusal::authorization_malformed;
         let text = value.to_str().map_err(|_| malformed("The Authorization header is not ASCII."))?;
         let Some((scheme, fields)) = text.split_once(' ') else {
@@ -197,7 +210,8 @@ impl<'r> Authorization<'r> {
             ));
         };
         check_signature(signature).map_err(Refusal::authorization_malformed::<String>)?;
-        let credential = Scope::parse(credential).map_err(Refusal::authorization_malformed::<String>)?;
+        let credential = Scope::parse_for(credential, service);
+        let credential = credential.map_err(Refusal::authorization_malformed::<String>)?;
         Ok(Self { credential, signed_headers, signature })
     }
 }
@@ -205,10 +219,17 @@ impl<'r> Authorization<'r> {
 impl<'r> Scope<'r> {
     /// Reads `access key/date/region/s3/aws4_request`.
     pub(crate) fn parse(credential: &'r str) -> Result<Self, String> {
+        Self::parse_for(credential, "s3")
+    }
+
+    /// The same for another service.
+    pub(crate) fn parse_for(credential: &'r str, served: &str) -> Result<Self, String> {
         let mut parts = credential.split('/');
         let parts = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
         let (Some(access_key), Some(date), Some(region), Some(service), Some(end), None) = parts else {
-            return Err("The credential must be <access key>/YYYYMMDD/<region>/s3/aws4_request.".into());
+            return Err(format!(
+                "The credential must be <access key>/YYYYMMDD/<region>/{served}/aws4_request."
+            ));
         };
         if access_key.is_empty() {
             return Err("The credential has no access key.".into());
@@ -216,8 +237,8 @@ impl<'r> Scope<'r> {
         if region.is_empty() {
             return Err("The credential has no region: use fr1.".into());
         }
-        if service != "s3" {
-            return Err("The credential is for another service: this is s3.".into());
+        if service != served {
+            return Err(format!("The credential is for another service: this is {served}."));
         }
         if end != "aws4_request" {
             return Err("The credential must end with aws4_request.".into());

@@ -221,6 +221,7 @@ pub(super) static HEADERS: &[Rule] = {
             CHECKED,
             OneOf(&["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]),
         ),
+        rule("x-amz-security-token", ALL, UpTo(MAX_COMPARED)),
         rule("x-amz-server-side-encryption", MAKE, Offered(&["AES256", "aws:kms"])),
         rule("x-amz-server-side-encryption-aws-kms-key-id", NONE, Any),
         rule("x-amz-server-side-encryption-bucket-key-enabled", MAKE, Offered(&["false", "False"])),

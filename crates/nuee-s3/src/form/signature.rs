@@ -31,11 +31,6 @@ pub(super) struct Signed<'f> {
 impl<'f> Signed<'f> {
     /// The signed policy of a form; `None` if it has none, and is nobody's. A credential that cannot be used is an error.
     pub(super) fn of(fields: &'f Fields) -> Result<Option<Self>, Refusal> {
-        if fields.get("x-amz-security-token").is_some() {
-            return Err(Refusal::invalid_token(
-                "Session tokens are not offered. Sign with an access key alone.",
-            ));
-        }
         if fields.get("awsaccesskeyid").is_some() || fields.get("signature").is_some() {
             let message = "Signature Version 2 is not accepted: sign the policy with AWS4-HMAC-SHA256.";
             return Err(Refusal::invalid_request(message));

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Deref};
 
 use http::{Extensions, HeaderMap, Uri, header};
 use nuee_access::{ConditionKey, Facts, Values};
-use nuee_base::{Context, ObjectKey};
+use nuee_base::{BucketName, Context, ObjectKey};
 use nuee_store::{Bucket, Store, TagSet};
 use nuee_web::Arrival;
 
@@ -183,6 +183,19 @@ macro_rules! asking {
 }
 pub(crate) use asking;
 
+/// What a request has for a policy to look at, when it asks for no bucket that is there.
+pub(crate) struct ProjectFacts<'a>(pub(crate) &'a Asking<'a>);
+
+impl Facts for ProjectFacts<'_> {
+    fn object_key(&self) -> Option<&ObjectKey> {
+        None
+    }
+
+    fn values(&self, key: &ConditionKey) -> Values<'_> {
+        self.0.value(key).map_or(Values::Absent, Values::One)
+    }
+}
+
 /// What a request has for a policy to look at, when it asks for one object, or for the bucket.
 pub(crate) struct RequestFacts<'a> {
     pub(crate) asking: &'a Asking<'a>,
@@ -195,6 +208,10 @@ pub(crate) struct RequestFacts<'a> {
 impl Facts for RequestFacts<'_> {
     fn object_key(&self) -> Option<&ObjectKey> {
         self.key
+    }
+
+    fn bucket_name(&self) -> Option<&BucketName> {
+        Some(&self.bucket.name)
     }
 
     fn values(&self, key: &ConditionKey) -> Values<'_> {

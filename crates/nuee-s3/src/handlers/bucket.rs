@@ -1,14 +1,14 @@
 //! Operations on buckets.
 
 use nuee_access::{Action, Resource};
-use nuee_base::{BucketName, Context, Principal};
+use nuee_base::{BucketName, Context};
 use nuee_store::{Bucket, Encryption, NewBucket, TagSet};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use crate::handlers::asking::asking;
 use crate::{
     detour::DocumentText,
-    handlers::answer::{bad_request, from_denial, from_store, invalid, invalid_argument, not_implemented},
+    handlers::answer::{bad_request, from_store, invalid, invalid_argument, not_implemented},
     handlers::{Handlers, tagging},
 };
 
@@ -17,11 +17,9 @@ const MAX_BUCKETS: i32 = 10_000;
 
 /// The project that a principal acts in.
 fn project(context: &Context) -> S3Result<Resource> {
-    match *context.principal() {
-        Principal::ServiceAccount { organisation, project, .. } => {
-            Ok(Resource::Project { organisation, project })
-        }
-        _ => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
+    match context.principal().place() {
+        Some((organisation, project)) => Ok(Resource::Project { organisation, project }),
+        None => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
     }
 }
 
@@ -54,7 +52,7 @@ impl Handlers {
     ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
         let context = asking!(self, request);
         let resource = project(&context)?;
-        let permit = self.decider.decide(&context, Action::ListBuckets, resource).map_err(from_denial)?;
+        let permit = self.in_project(&context, Action::ListBuckets, (resource, None))?;
         let input = request.input;
         if input.bucket_region.is_some() {
             return Err(not_implemented("listing the buckets of one region"));
@@ -77,10 +75,8 @@ impl Handlers {
             creation_date: Some(bucket.created_at.to_date_time().into()),
             bucket_region: None,
         });
-        let owner = match context.principal() {
-            Principal::ServiceAccount { project, .. } => project.to_string(),
-            other => other.to_string(),
-        };
+        let place = context.principal().place();
+        let owner = place.map_or_else(|| context.principal().to_string(), |(_, project)| project.to_string());
         let owner = dto::Owner { display_name: None, id: Some(owner) };
         Ok(S3Response::new(dto::ListBucketsOutput {
             buckets: Some(buckets.collect()),
@@ -96,12 +92,14 @@ impl Handlers {
     ) -> S3Result<S3Response<dto::CreateBucketOutput>> {
         let context = asking!(self, request);
         let resource = project(&context)?;
-        let permit = self.decider.decide(&context, Action::CreateBucket, resource).map_err(from_denial)?;
         // `s3s` does not know the tags of this document.
         let document = request.extensions.get::<DocumentText>();
         let tags = document.map(|document| tagging::pairs_of(&document.0)).transpose()?.unwrap_or_default();
         let tags = TagSet::new(tags, TagSet::MAX_OF_BUCKET).map_err(from_store)?;
         let input = request.input;
+        // Who may create no bucket is told so, whatever the name; a name that is none is nobody's.
+        let named = input.bucket.parse::<BucketName>();
+        let permit = self.in_project(&context, Action::CreateBucket, (resource, named.as_ref().ok()))?;
         if let Some(told) = &input.create_bucket_configuration {
             if told.bucket.is_some() || told.location.is_some() {
                 return Err(not_implemented("a bucket type or an availability zone at creation"));
@@ -113,7 +111,7 @@ impl Handlers {
                 return Err(bad_request("InvalidLocationConstraint", message));
             }
         }
-        let name: BucketName = input.bucket.parse().map_err(|error: nuee_base::InvalidName| {
+        let name = named.map_err(|error: nuee_base::InvalidName| {
             S3Error::with_message(S3ErrorCode::InvalidBucketName, error.to_string())
         })?;
         let location = format!("/{name}");

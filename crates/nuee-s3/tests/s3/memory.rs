@@ -67,7 +67,7 @@ impl Credentials for Memory {
             role: Role::Owner,
         };
         let known = id.as_str() == ACCESS_KEY;
-        Ok(known.then(|| Credential { principal, secret: Secret::new(SECRET.into()) }))
+        Ok(known.then(|| Credential { principal, secret: Secret::new(SECRET.into()), session: None }))
     }
 }
 
@@ -173,7 +173,7 @@ async fn answer(response: Response<s3s::Body>) -> Answer {
 /// The surface over this memory.
 pub(crate) fn front(memory: &Memory) -> Front {
     let (credentials, hosts) = (Arc::new(memory.clone()), Hosts::new([]).unwrap());
-    let gate = Gate::new(Arc::new(memory.clone()));
+    let gate = Gate::new(Arc::new(memory.clone()), Environment::system());
     let service = service_with_detour(memory.clone(), credentials, gate, hosts.clone());
     Front::new(Filter::new(hosts), service, Environment::system())
 }

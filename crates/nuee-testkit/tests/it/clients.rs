@@ -12,5 +12,5 @@ mod readme;
 mod s3cmd;
 mod s3fs;
 mod scripts;
-mod session;
+pub(crate) mod session;
 mod tls;

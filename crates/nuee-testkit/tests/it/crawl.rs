@@ -49,6 +49,7 @@ const QUERIES: &str = "
     response-content-type=text/html restore retention select&select-type=2 session tagging torrent
     uploadId=x uploads versionId=null versioning versions website x-id=GetObject debug=1 pretty
     format=json Action=AssumeRole&Version=2011-06-15 Action=ListUsers
+    Action=AssumeRoleWithWebIdentity&WebIdentityToken=x&Version=2011-06-15 Action=GetCallerIdentity
     AWSAccessKeyId=x&Signature=x&Expires=4102444800 X-Amz-Algorithm=AWS4-HMAC-SHA256 X-Amz-Signature=x
     token=x admin health
 ";

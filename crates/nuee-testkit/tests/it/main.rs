@@ -33,5 +33,6 @@ mod quotas;
 mod random;
 mod semantics;
 mod slow_clients;
+mod sts;
 mod tls;
 mod webhooks;

@@ -21,7 +21,7 @@ use crate::Platform;
 /// Carries out requests on a platform.
 #[derive(Clone)]
 pub struct Administration {
-    platform: Platform,
+    pub(super) platform: Platform,
     serving: Option<Serving>,
 }
 
@@ -91,6 +91,13 @@ impl Administration {
                 self.project_details(&project, &permit)
             }
             Request::ExplainAccess(question) => self.explain(&question),
+            Request::CreateAssumableRole { place, name, terms } => {
+                self.create_assumable_role(&place, name, terms).await
+            }
+            Request::ListAssumableRoles { place } => self.list_assumable_roles(&place),
+            Request::DeleteAssumableRole { place, name } => self.delete_assumable_role(&place, &name).await,
+            Request::ListSessions { place } => self.list_sessions(&place),
+            Request::RevokeSession { place, id } => self.revoke_session(&place, id).await,
             Request::CreateOrganisation { name } => {
                 let (context, permit) = self.permit(Action::CreateOrganisation, Resource::Platform)?;
                 let made = self.platform.tenancy().create_organisation(&context, &permit, name).await?;
@@ -140,7 +147,7 @@ impl Administration {
         Ok((context, permit))
     }
 
-    fn permit_in(&self, place: &Place, action: Action) -> Result<(Context, Permit)> {
+    pub(super) fn permit_in(&self, place: &Place, action: Action) -> Result<(Context, Permit)> {
         self.permit(action, self.project(place)?.resource())
     }
 

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use nuee_base::{AccessKeyId, Environment, Role, Slug};
 
-use super::{Common, bucket, print, runtime};
+use super::{Common, bucket, identity, print, runtime};
 use crate::{
     Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
     administration::{
@@ -434,6 +434,13 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::ServiceAccountRevoked => {
             "The service account is revoked; its access keys work no more.\n".to_owned()
         }
+        Reply::AssumableRoleCreated(role) => identity::show_role(role),
+        Reply::AssumableRoles { roles } => identity::show_roles(roles)?,
+        Reply::AssumableRoleDeleted { ended } => {
+            format!("The role is deleted. Ended with it: {}.\n", count(*ended as u64, "session"))
+        }
+        Reply::Sessions { sessions } => identity::show_sessions(sessions)?,
+        Reply::SessionRevoked => "The session has ended; its key works no more.\n".to_owned(),
         Reply::OrganisationCreated(made) => format!(
             "The organisation {0} exists and has a key of its own: a backup of keys that was made before does not hold it.\n\n  \
              nuee key backup FILE{options}\n  nuee project create NAME --organisation {0}{options}\n",
@@ -566,7 +573,7 @@ fn show_verified(verified: &Verified) -> Result<String> {
 }
 
 /// Columns under their titles.
-fn table<'a, const N: usize>(
+pub(super) fn table<'a, const N: usize>(
     titles: [&'a str; N],
     rows: impl Iterator<Item = [&'a str; N]>,
 ) -> Result<String> {

@@ -128,6 +128,7 @@ fn validate(settings: &Settings) -> Result<()> {
         bail!("s3.region is {region:?}: use lower-case letters, digits and hyphens");
     }
     crate::logging::filter(&settings.log.level)?;
+    crate::issuers::validate(settings)?;
     for (name, webhook) in &settings.webhooks {
         crate::webhooks::validate(name, webhook).with_context(|| format!("webhooks.{name}"))?;
     }
@@ -195,6 +196,15 @@ mod tests {
     fn values_that_cannot_work_are_refused() {
         assert!(refusal("[limits]\nconnections = 0\n", &[]).contains("connections"));
         assert!(refusal("[s3]\nregion = \"FR 1\"\n", &[]).contains("region"));
+        let issuer = "[identity.issuers.lab]\nurl = \"https://login.example.org\"\n";
+        assert!(refusal(&format!("{issuer}audiences = []\n"), &[]).contains("audiences"));
+        let with = |line: &str| refusal(&format!("{issuer}audiences = [\"a\"]\n{line}\n"), &[]);
+        for algorithm in ["none", "HS256", "rs256"] {
+            assert!(with(&format!("algorithms = [\"{algorithm}\"]")).contains("algorithm"), "{algorithm}");
+        }
+        assert!(
+            refusal("[identity]\nbrowser_origins = [\"https://lab.example.org/\"]\n", &[]).contains("origin")
+        );
         assert!(refusal("[log]\nlevel = \"nuee_s3=loud\"\n", &[]).contains("level"));
     }
 }

@@ -55,7 +55,7 @@ fn ask_about_access_keys(home: &Home) {
     let made = home.json(&["access-key", "create", "press", "--expires-in-days", "90"]);
     assert_eq!(made["secret_access_key"].as_str().unwrap().len(), 40);
     let said = home.refusal(&["access-key", "create", "press"]);
-    assert!(said.contains("has 2 access keys: delete one first"), "{said}");
+    assert!(said.contains("has 2 already: delete one first"), "{said}");
     assert_eq!(home.json(&["access-key", "delete", "press", &first])["reply"], "access-key-deleted");
     let left = keys();
     assert_eq!((left.len(), &left[0]["id"]), (1, &made["access_key_id"]));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use nuee_base::{BucketId, ObjectKey, OrganisationId, Principal, ProjectId, Role, ServiceAccountId};
+use nuee_base::{
+    BucketId, Narrowing, ObjectKey, OrganisationId, Principal, ProjectId, Role, ServiceAccountId, SessionId,
+};
 use serde_json::{Map, Value, json};
 
 use super::BUCKET;
@@ -201,6 +203,15 @@ pub(super) fn place() -> Place {
         role,
     };
     let elsewhere = ProjectId::from_bytes([3; 16]);
+    let session = |id: u8, project, role, assumed: &str| Principal::Session {
+        id: SessionId::from_bytes([id; 16]),
+        organisation,
+        project,
+        role,
+        assumed: assumed.parse().unwrap(),
+        name: "ada".into(),
+        narrowing: Narrowing::new(Vec::new()),
+    };
     Place {
         organisation,
         resource: Resource::Bucket { organisation, project, bucket: BucketId::from_bytes([4; 16]) },
@@ -213,6 +224,9 @@ pub(super) fn place() -> Place {
             account(6, organisation, elsewhere, Role::Owner),
             account(6, organisation, elsewhere, Role::Reader),
             account(7, OrganisationId::from_bytes([9; 16]), project, Role::Owner),
+            session(10, project, Role::Owner, "lab"),
+            session(11, project, Role::Reader, "other"),
+            session(12, elsewhere, Role::Owner, "lab"),
         ],
     }
 }
@@ -232,6 +246,8 @@ fn principals(dice: &mut Dice, place: &Place) -> Value {
         format!("arn:aws:iam::{other}:root"),
         format!("arn:aws:iam::{organisation}:user/{first}"),
         format!("arn:aws:iam::{organisation}:user/{second}"),
+        format!("arn:aws:iam::{own}:role/lab"),
+        format!("arn:aws:iam::{other}:role/lab"),
     ];
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
     json!({ "AWS": dice.some(&named) })
@@ -284,6 +300,20 @@ pub(super) fn statement(dice: &mut Dice, place: &Place, seen: &mut Seen) -> Valu
     Value::Object(statement)
 }
 
+/// A statement of a policy that narrows sessions.
+pub(super) fn statement_alone(dice: &mut Dice, place: &Place, seen: &mut Seen) -> Value {
+    let mut statement = statement(dice, place, seen);
+    let members = statement.as_object_mut().unwrap();
+    members.retain(|name, _| !name.ends_with("Principal"));
+    if dice.one_in(3) {
+        members.retain(|name, _| !name.ends_with("Resource"));
+        let resources =
+            ["*", "arn:aws:s3:::*", "arn:aws:s3:::da*", "arn:aws:s3:::*/a*", "arn:aws:s3:::other"];
+        members.insert("Resource".to_owned(), dice.some(&resources));
+    }
+    statement
+}
+
 /// Facts of which each is absent now and then.
 pub(super) fn facts(dice: &mut Dice, action: Action, seen: &Seen) -> FactList {
     let mut facts = match action.level() {
@@ -293,7 +323,8 @@ pub(super) fn facts(dice: &mut Dice, action: Action, seen: &Seen) -> FactList {
             FactList::of_object(dice.pick(&keys).parse::<ObjectKey>().unwrap())
         }
         _ => FactList::of_bucket(),
-    };
+    }
+    .in_bucket(BUCKET.parse().unwrap());
     let always = ["aws:Referer", "s3:prefix", "s3:ExistingObjectTag/team"];
     let texts = POOLS[0].request;
     let seen =

@@ -1,6 +1,6 @@
 //! Reads one statement.
 
-use nuee_base::{BucketName, OrganisationId};
+use nuee_base::OrganisationId;
 
 use super::{Actions, NamedPrincipal, Principals, Resources, Statement};
 use crate::{
@@ -9,9 +9,10 @@ use crate::{
     bucket_policy::{
         MalformedPolicy,
         condition::Condition,
-        json::Json,
+        document::About,
         pattern::{Dialect, Pattern},
     },
+    json::Json,
 };
 
 const RESOURCE_HEAD: &str = "arn:aws:s3:::";
@@ -32,7 +33,7 @@ pub(super) struct Reader<'a> {
     /// Its number or, once it is known, its Sid.
     pub(super) name: String,
     pub(super) dialect: Dialect,
-    pub(super) bucket: &'a BucketName,
+    pub(super) about: About<'a>,
 }
 
 impl Reader<'_> {
@@ -122,6 +123,12 @@ impl Reader<'_> {
     }
 
     fn principals(&self, member: Option<(bool, Json)>, allows: bool) -> Result<Principals, MalformedPolicy> {
+        if self.about == About::Everything {
+            return match member {
+                None => Ok(Principals { negated: false, anyone: true, named: Vec::new() }),
+                Some(_) => Err(self.wrong("Policy has a principal", "it is for whoever it is attached to")),
+            };
+        }
         let (negated, value) = self.required(member, "Principal")?;
         if negated && allows {
             return Err(self.wrong("NotPrincipal with Allow is not supported", "name who is allowed"));
@@ -146,7 +153,8 @@ impl Reader<'_> {
                         "Invalid principal in policy",
                         format_args!(
                             "{text:?} is neither \"*\", an organisation id, {PRINCIPAL_HEAD}<organisation or project \
-                             id>:root nor {PRINCIPAL_HEAD}<organisation id>:user/<service account id>"
+                             id>:root, {PRINCIPAL_HEAD}<organisation id>:user/<service account id> nor \
+                             {PRINCIPAL_HEAD}<project id>:role/<name>"
                         ),
                     )
                 })?;
@@ -161,7 +169,7 @@ impl Reader<'_> {
         let texts = self.texts(value, "Action")?;
         let mut resolved = Vec::new();
         for text in &texts {
-            let found = actions_like(text);
+            let found = actions_like(text, self.about);
             if found.is_empty() {
                 let detail = format_args!("{text:?} is no action on a bucket or its objects");
                 return Err(self.wrong("Policy has invalid action", detail));
@@ -173,7 +181,7 @@ impl Reader<'_> {
             }
         }
         if negated {
-            resolved = on_buckets().filter(|action| !resolved.contains(action)).collect();
+            resolved = self.about.actions().filter(|action| !resolved.contains(action)).collect();
         }
         Ok(Actions { negated, texts, resolved })
     }
@@ -182,14 +190,8 @@ impl Reader<'_> {
         let (negated, value) = self.required(member, "Resource")?;
         let mut resources = Resources { negated, texts: Vec::new(), patterns: Vec::new() };
         for text in self.texts(value, "Resource")? {
-            let about = text.strip_prefix(RESOURCE_HEAD).filter(|rest| self.is_about_the_bucket(rest));
-            let Some(about) = about else {
-                let bucket = self.bucket;
-                let detail = format_args!(
-                    "{text:?} is neither {RESOURCE_HEAD}{bucket} nor {RESOURCE_HEAD}{bucket}/ and a key"
-                );
-                return Err(self.wrong("Policy has invalid resource", detail));
-            };
+            let about = self.about.resource(&text);
+            let about = about.map_err(|detail| self.wrong("Policy has invalid resource", detail))?;
             let pattern = Pattern::parse(about, self.dialect)
                 .map_err(|why| self.wrong("Policy has invalid resource", why))?;
             resources.patterns.push(pattern);
@@ -198,15 +200,17 @@ impl Reader<'_> {
         Ok(resources)
     }
 
-    fn is_about_the_bucket(&self, text: &str) -> bool {
-        text.strip_prefix(self.bucket.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*', '?']))
-    }
-
     /// Each action that is written must be possible on some resource of the statement; those that a wildcard means and
     /// that are not are left out.
     fn keep_applicable(&self, actions: &mut Actions, resources: &Resources) -> Result<(), MalformedPolicy> {
-        let bucket = self.bucket.as_str();
+        let headline = "Action does not apply to any resource(s) in statement";
+        let About::Bucket(bucket) = self.about else {
+            return match actions.resolved.is_empty() {
+                true => Err(self.wrong(headline, "NotAction leaves none")),
+                false => Ok(()),
+            };
+        };
+        let bucket = bucket.as_str();
         let on_bucket =
             resources.negated || resources.patterns.iter().any(|it| it.matches(bucket, false, |_| None));
         let on_objects = resources.negated || resources.texts.iter().any(|text| text.len() > bucket.len());
@@ -215,8 +219,7 @@ impl Reader<'_> {
             Level::Object => on_objects,
             Level::Elsewhere => false,
         };
-        let idle = |text: &&String| !actions.negated && !actions_like(text).iter().any(applies);
-        let headline = "Action does not apply to any resource(s) in statement";
+        let idle = |text: &&String| !actions.negated && !actions_like(text, self.about).iter().any(applies);
         if let Some(text) = actions.texts.iter().find(idle) {
             return Err(self.wrong(headline, format_args!("{text:?}")));
         }
@@ -261,15 +264,45 @@ impl Reader<'_> {
     }
 }
 
-fn on_buckets() -> impl Iterator<Item = Action> {
-    Action::ALL.iter().copied().filter(|action| action.level() != Level::Elsewhere)
+impl About<'_> {
+    /// The actions that such a policy can speak of.
+    fn actions(self) -> impl Iterator<Item = Action> {
+        let speaks = move |action: &Action| {
+            action.level() != Level::Elsewhere || (self == About::Everything && action.is_on_all_buckets())
+        };
+        Action::ALL.iter().copied().filter(speaks)
+    }
+
+    /// What a resource names, after the head of its ARN; the error says what would be right.
+    fn resource(self, text: &str) -> Result<&str, String> {
+        let rest = text.strip_prefix(RESOURCE_HEAD);
+        match self {
+            About::Everything if text == "*" => Ok(text),
+            About::Everything => rest.filter(|rest| !rest.is_empty()).ok_or_else(|| {
+                format!(
+                    "{text:?} is neither \"*\" nor {RESOURCE_HEAD} and the name of a bucket, or a key in it"
+                )
+            }),
+            About::Bucket(bucket) => {
+                let is_about = |rest: &&str| {
+                    let after = rest.strip_prefix(bucket.as_str());
+                    after.is_some_and(|after| after.is_empty() || after.starts_with(['/', '*', '?']))
+                };
+                rest.filter(is_about).ok_or_else(|| {
+                    format!(
+                        "{text:?} is neither {RESOURCE_HEAD}{bucket} nor {RESOURCE_HEAD}{bucket}/ and a key"
+                    )
+                })
+            }
+        }
+    }
 }
 
-/// The actions on buckets that a text with wildcards means. Case does not matter.
-fn actions_like(text: &str) -> Vec<Action> {
+/// The actions that a text with wildcards means. Case does not matter.
+fn actions_like(text: &str, about: About<'_>) -> Vec<Action> {
     let dialect = Dialect { wildcards: true, variables: false };
     let Ok(pattern) = Pattern::parse(text, dialect) else { return Vec::new() };
-    on_buckets().filter(|action| pattern.matches(action.as_str(), true, |_| None)).collect()
+    about.actions().filter(|action| pattern.matches(action.as_str(), true, |_| None)).collect()
 }
 
 fn named_principal(text: &str) -> Option<NamedPrincipal> {
@@ -277,6 +310,9 @@ fn named_principal(text: &str) -> Option<NamedPrincipal> {
         return text.parse().ok().map(NamedPrincipal::All);
     };
     let (organisation, name) = rest.split_once(':')?;
+    if let Some(role) = name.strip_prefix("role/") {
+        return Some(NamedPrincipal::Role(organisation.parse().ok()?, role.parse().ok()?));
+    }
     let organisation: OrganisationId = organisation.parse().ok()?;
     if name == "root" {
         return Some(NamedPrincipal::All(organisation));

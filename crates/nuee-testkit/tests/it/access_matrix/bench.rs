@@ -1,9 +1,12 @@
 //! A server with things of two projects, and everybody who may or may not reach them.
 
+use std::time::Duration;
+
 use http::Method;
 use nuee_access::Action;
 use nuee_base::{Principal, Role};
 use nuee_metadata::{LeafRow, Metadata, Options};
+use nuee_tenancy::{Beginner, RoleTerms, Trusted, Wanted};
 use nuee_testkit::{
     Account, Answer, Client, Place, TestServer,
     form::{Form, instant},
@@ -33,17 +36,26 @@ pub(crate) struct Asker {
     key: String,
     secret: String,
     form: Signing,
+    /// The token of a temporary key.
+    token: Option<String>,
 }
 
 impl Asker {
     fn account(name: &'static str, account: &Account) -> Self {
         let (key, secret) = (account.access_key_id.as_str().to_owned(), account.secret.expose().to_owned());
-        Self { name, principal: account.principal.clone(), key, secret, form: Signing::Header(0) }
+        Self {
+            name,
+            principal: account.principal.clone(),
+            key,
+            secret,
+            form: Signing::Header(0),
+            token: None,
+        }
     }
 
     fn stranger(name: &'static str, key: &str, secret: &str) -> Self {
         let (key, secret) = (key.to_owned(), secret.to_owned());
-        Self { name, principal: Principal::Anonymous, key, secret, form: Signing::Header(0) }
+        Self { name, principal: Principal::Anonymous, key, secret, form: Signing::Header(0), token: None }
     }
 
     fn signing(self, name: &'static str, form: Signing) -> Self {
@@ -53,6 +65,10 @@ impl Asker {
     /// A form, which is valid for a minute.
     fn fill(&self, path: &str, signer: &Signer) -> Draft {
         let form = Form::new(path, "written", "content");
+        let form = match &self.token {
+            Some(token) => form.with("x-amz-security-token", token),
+            None => form,
+        };
         match self.form {
             Signing::Unsigned => form.unsigned(),
             Signing::Header(seconds) | Signing::Query(seconds) => {
@@ -68,6 +84,10 @@ impl Asker {
         if draft.headers.iter().any(|(_, value)| value.starts_with("multipart/")) {
             return self.fill(&draft.path, &signer);
         }
+        let draft = match &self.token {
+            Some(token) => draft.header("x-amz-security-token", token),
+            None => draft,
+        };
         match self.form {
             Signing::Header(seconds) => signer.at(seconds).header(draft),
             Signing::Query(seconds) => signer.at(seconds).presign(draft),
@@ -119,7 +139,7 @@ impl Bench {
         let create = |role, name| self.runtime.block_on(create(role, name)).unwrap();
         let role = |name, role| Asker::account(name, &create(role, None));
         let owner_of = |place| Asker::account("owner", self.server.owner(place));
-        let owner = owner_of(Place::Schools);
+        let (owner, session) = (owner_of(Place::Schools), self.session());
         vec![
             owner.clone(),
             role("maintainer", Role::Maintainer),
@@ -136,7 +156,38 @@ impl Bench {
             owner.clone().signing("clock ahead", Signing::Header(3_600)),
             owner.clone().signing("presigned, expired", Signing::Query(-120)),
             owner.signing("presigned", Signing::Query(0)),
+            session.clone(),
+            Asker { name: "temporary key without its token", token: None, ..session },
         ]
+    }
+
+    /// Somebody who acts in a role that grants `developer`.
+    fn session(&self) -> Asker {
+        let (platform, owner) = (self.server.platform(), self.server.owner(Place::Schools));
+        let (tenancy, context) = (platform.tenancy(), platform.operator());
+        let create = Action::CreateAssumableRole;
+        let permit = platform.decider().decide(&context, create, owner.project).unwrap();
+        let terms = RoleTerms {
+            grants: Role::Developer,
+            trusted: Trusted::ServiceAccounts,
+            longest: Duration::from_hours(1),
+            policy: None,
+        };
+        let role = tenancy.create_assumable_role(&context, &permit, "developers".parse().unwrap(), terms);
+        let role = self.runtime.block_on(role).unwrap();
+        let context = self.server.context(owner);
+        let permit = self.server.permit(owner, Action::AssumeRole, owner.project).unwrap();
+        let beginner = Beginner::Account(&permit, Role::Owner);
+        let begun = tenancy.begin_session(&context, &role, beginner, Wanted::default());
+        let key = self.runtime.block_on(begun).unwrap();
+        Asker {
+            name: "session",
+            principal: key.principal,
+            key: key.id.to_string(),
+            secret: key.secret.expose().to_owned(),
+            form: Signing::Header(0),
+            token: Some(key.token.expose().to_owned()),
+        }
     }
 
     /// An account that has worked before it was revoked.

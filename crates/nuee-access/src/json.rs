@@ -1,4 +1,4 @@
-//! JSON as a policy writes it: the order of members is kept, and a member that is written twice is refused.
+//! JSON as policies and tokens write it: the order of members is kept, and a member that is written twice is refused.
 //!
 //! A reader that took the last of two members, where the author saw the first, would obey another policy than the one
 //! that was reviewed. Depth is bounded by the parser (128), size by the caller.
@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 /// A JSON value. Numbers are kept as text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(String),
@@ -20,12 +20,12 @@ pub(super) enum Json {
 
 impl Json {
     /// Parses a whole text.
-    pub(super) fn parse(text: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
     /// What kind of value it is, for messages.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
