@@ -28,7 +28,7 @@ pub(crate) const SECRET_LETTERS: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
 /// What ids of access keys of service accounts begin with.
-const KEY_PREFIX: &str = "NUEE";
+pub(crate) const KEY_PREFIX: &str = "NUEE";
 
 /// A service account: a principal that is not a person.
 #[derive(Debug, Clone, PartialEq, Eq)]

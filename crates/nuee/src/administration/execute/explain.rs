@@ -60,6 +60,9 @@ impl Administration {
                 let id: AccessKeyId = id.parse().with_context(|| {
                     format!("{id:?} is neither anonymous, operator nor an access key's id")
                 })?;
+                if let Some(known) = self.platform.tenancy().session_credentials(&id)? {
+                    return Ok(known.principal.clone());
+                }
                 let known = self.platform.tenancy().credentials(&id)?;
                 let known =
                     known.with_context(|| format!("the access key {id} does not exist or has ended"))?;
