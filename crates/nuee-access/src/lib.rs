@@ -14,7 +14,7 @@
 //! into Cedar's.
 //!
 //! Deliberately absent: input and output, authentication (a principal is known by the time it comes here), and the
-//! logging of denials, which is the caller's.
+//! logging of denials, which is the caller's; what is decided is told to an [`Observer`].
 
 mod action;
 mod bucket_policy;
@@ -24,6 +24,8 @@ mod question;
 
 pub use action::Action;
 pub use bucket_policy::{BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, Values};
-pub use decider::{BucketRules, Decider, Denied, Explanation, Mismatch, Permit, PublicAccessBlock};
+pub use decider::{
+    BucketRules, Decider, Decision, Denied, Explanation, Mismatch, Observer, Permit, PublicAccessBlock,
+};
 pub use policies::Reason;
 pub use question::Resource;

@@ -82,6 +82,7 @@ nuee:RotateKey                         project       y        -           y - - 
 nuee:RotateKey                         organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:ListProjects                      organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:ReadJournal                       organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateOrganisation                platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:ListOrganisations                 platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:Verify                            platform      y        -           - - - - -  - - - - -  - - - - -

@@ -17,4 +17,4 @@ pub use id::{BlobId, BucketId, InvalidId, OrganisationId, ProjectId, ServiceAcco
 pub use name::{AccessKeyId, BucketName, InvalidName, ObjectKey, Slug};
 pub use principal::{Principal, Role};
 pub use secret::Secret;
-pub use timestamp::Timestamp;
+pub use timestamp::{InvalidTimestamp, Timestamp};

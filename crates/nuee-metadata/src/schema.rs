@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// One entry per schema version; entry `n` brings version `n` to version `n + 1`. Never edited once released.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE platform (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE organisations (
         id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
@@ -76,6 +76,12 @@ const MIGRATIONS: [&str; 2] = ["
         bucket INTEGER NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL,
         PRIMARY KEY (bucket, name)
     ) STRICT, WITHOUT ROWID;
+", "
+    CREATE TABLE journal_bodies (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+    CREATE TABLE journal_heads (organisation BLOB PRIMARY KEY, leaf INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE journal_tiles (
+        level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
+    ) STRICT;
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

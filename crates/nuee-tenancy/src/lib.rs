@@ -10,6 +10,7 @@
 //! Deliberately absent: people, who come with sessions, and what is stored in a project.
 
 mod error;
+mod journal;
 mod organisation;
 mod project;
 mod project_keys;
@@ -19,6 +20,7 @@ mod verify;
 use std::sync::Arc;
 
 use nuee_base::Environment;
+use nuee_journal::Journal;
 use nuee_keys::KeyRing;
 use nuee_metadata::Metadata;
 
@@ -39,13 +41,15 @@ struct Shared {
     metadata: Metadata,
     keys: Arc<KeyRing>,
     environment: Environment,
+    journal: Journal,
     known_keys: KnownKeys,
 }
 
 impl Tenancy {
     /// Tenancy over these.
     #[must_use]
-    pub fn new(metadata: Metadata, keys: Arc<KeyRing>, environment: Environment) -> Self {
-        Self(Arc::new(Shared { metadata, keys, environment, known_keys: KnownKeys::new(KNOWN_KEYS) }))
+    pub fn new(metadata: Metadata, keys: Arc<KeyRing>, environment: Environment, journal: Journal) -> Self {
+        let known_keys = KnownKeys::new(KNOWN_KEYS);
+        Self(Arc::new(Shared { metadata, keys, environment, journal, known_keys }))
     }
 }

@@ -115,7 +115,7 @@ impl Tenancy {
         let mut key_row = AccessKeyRow { id: key.id.clone(), service_account: id, record, mac: [0; 32] };
         key_row.mac = key_fields(organisation, &key_row).mac(&row_key);
 
-        let entry = Entry::new(context, organisation, format!("service-account/{id}"));
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("service-account/{id}"))?;
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_service_account(&row) {
                 Err(nuee_metadata::Error::Duplicate) => {
@@ -183,7 +183,7 @@ impl Tenancy {
             revoked_at_micros: Some(context.now().as_micros()),
         })?;
         row.mac = account_fields(organisation, &row).mac(&*self.0.keys.row_mac_key(organisation)?);
-        let entry = Entry::new(context, organisation, format!("service-account/{}", row.id));
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("service-account/{}", row.id))?;
         let id = row.id;
         let forget = self
             .0

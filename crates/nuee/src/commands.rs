@@ -3,6 +3,7 @@
 mod administer;
 mod bucket;
 mod config;
+mod journal;
 mod key;
 mod start;
 
@@ -97,9 +98,9 @@ enum Command {
     Key(key::KeyCommand),
     /// Check everything that is stored: rows, keys, blobs and checksums. Fails if anything is damaged
     Verify(administer::Verify),
-    /// Keep checkpoints of the journal
+    /// See what was done, and keep checkpoints of it
     #[command(subcommand)]
-    Journal(administer::JournalCommand),
+    Journal(journal::JournalCommand),
     /// Check and show settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -120,7 +121,7 @@ pub fn run() -> ExitCode {
         Command::Bucket(command) => bucket::run(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Verify(verify) => administer::verify(&verify, &common),
-        Command::Journal(command) => administer::journal(&command, &common),
+        Command::Journal(command) => journal::run(command, &common),
         Command::Config(command) => config::run(&command, &common),
     };
     outcome.unwrap_or_else(|error| {

@@ -17,6 +17,7 @@ mod http_client;
 mod logging;
 mod platform;
 mod ready_file;
+mod sequencing;
 mod server;
 mod settings;
 mod socket;
@@ -27,8 +28,8 @@ mod webhooks;
 mod welcome;
 
 pub use administration::{
-    Administration, Finding, LifecycleCount, LifecycleRun, Organisation, Progress, Project, Reply, Request,
-    ServiceAccount, Status, Verified,
+    Administration, Finding, JournalLeaf, JournalQuery, LifecycleCount, LifecycleRun, Organisation, Progress,
+    Project, Reply, Request, ServiceAccount, Status, Verified,
 };
 pub use commands::run;
 pub use first_start::FirstStart;

@@ -17,6 +17,7 @@ use crate::{
     Administration, FirstStart, Platform, Settings, Tuning,
     administration::Serving,
     first_start,
+    sequencing::Sequencing,
     socket::Socket,
     surface::{self, S3Surface},
     tls::{self, Certificates},
@@ -60,6 +61,9 @@ pub struct Server {
     socket: JoinHandle<()>,
     renewal: JoinHandle<()>,
     telling: JoinHandle<()>,
+    /// Ends last, so that what was done while the others ended is signed.
+    sequencing: JoinHandle<()>,
+    stop_sequencing: CancellationToken,
     listeners: [JoinHandle<Drained>; 2],
 }
 
@@ -83,6 +87,7 @@ impl Server {
 
         let shutdown = CancellationToken::new();
         let webhooks = Webhooks::open(&settings, &platform, &metrics)?;
+        let sequencing = Sequencing::new(platform.journal().clone(), environment.clone(), &metrics)?;
         let s3_surface = S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?;
         let admin_surface = admin_surface(&platform, certificates.clone(), metrics)?;
         let serving = Serving {
@@ -94,6 +99,7 @@ impl Server {
         };
         let administration = Administration::new(platform.clone(), Some(serving));
         let (stop_reclaiming, stopped) = watch::channel(false);
+        let stop_sequencing = CancellationToken::new();
         let store = platform.store().clone();
         let (expiring, decider, stop) = (store.clone(), platform.decider().clone(), stopped.clone());
         Ok(Self {
@@ -104,6 +110,8 @@ impl Server {
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
             telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
+            sequencing: tokio::spawn(sequencing.follow_until(stop_sequencing.clone())),
+            stop_sequencing,
             renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
             certificates,
             listeners: [
@@ -170,6 +178,8 @@ impl Server {
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;
+        self.stop_sequencing.cancel();
+        self.sequencing.await?;
         self.platform.close().await?;
         Ok(cut)
     }
