@@ -15,7 +15,8 @@ use crate::workspace::Workspace;
 const LAYERS: &[&[&str]] = &[
     &["nuee-base"],
     &["nuee-metadata", "nuee-sites"],
-    &["nuee-keys", "nuee-journal"],
+    &["nuee-keys"],
+    &["nuee-journal"],
     &["nuee-access"],
     &["nuee-tenancy", "nuee-web"],
     &["nuee-store"],

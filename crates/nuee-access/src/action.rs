@@ -183,6 +183,8 @@ actions! {
     CreateProject => "nuee:CreateProject",
     /// List the projects of an organisation.
     ListProjects => "nuee:ListProjects",
+    /// See what the journal says of an organisation.
+    ReadJournal => "nuee:ReadJournal",
     /// Create an organisation on the platform.
     CreateOrganisation => "nuee:CreateOrganisation",
     /// List the organisations of the platform.
@@ -255,6 +257,7 @@ impl Action {
             | Self::RotateKey
             | Self::CreateProject
             | Self::ListProjects
+            | Self::ReadJournal
             | Self::CreateOrganisation
             | Self::ListOrganisations
             | Self::Verify

@@ -36,10 +36,32 @@ const REMEMBERED_DECISIONS: usize = 16_384;
 pub struct Decider(Arc<Shared>);
 
 struct Shared {
+    observer: Option<Box<dyn Observer>>,
     policies: Policies,
     sequence: AtomicU64,
     decisions: Cache<Question, Remembered>,
     narrowings: Narrowings,
+}
+
+/// Is told of decisions, while somebody waits for them.
+pub trait Observer: Send + Sync + 'static {
+    /// Something was decided.
+    fn decided(&self, decision: &Decision<'_>);
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    /// Who asks, and when.
+    pub context: &'a Context,
+    /// What is to be done.
+    pub action: Action,
+    /// On what.
+    pub resource: Resource,
+    /// Whether it may be done.
+    pub is_allowed: bool,
+    /// Whether it is in a bucket that is open to the public.
+    pub is_public: bool,
 }
 
 /// A verdict, and the sequence number of the policies that gave it.
@@ -52,15 +74,26 @@ struct Remembered {
 impl Decider {
     /// Decides by the policies that are part of the program.
     #[must_use]
+    pub fn shipped() -> Self {
+        Self::of_shipped_policies(None)
+    }
+
+    /// The same, and `observer` is told of what is decided.
+    #[must_use]
+    pub fn observed(observer: impl Observer) -> Self {
+        Self::of_shipped_policies(Some(Box::new(observer)))
+    }
+
     #[expect(
         clippy::expect_used,
         reason = "these policies are constants of the program, and a test compiles them"
     )]
-    pub fn shipped() -> Self {
+    fn of_shipped_policies(observer: Option<Box<dyn Observer>>) -> Self {
         let policies = Policies::shipped().expect("the shipped policies compile");
         let decisions = Cache::new(REMEMBERED_DECISIONS);
         let narrowings = Narrowings::default();
-        Self(Arc::new(Shared { policies, sequence: AtomicU64::new(0), decisions, narrowings }))
+        let sequence = AtomicU64::new(0);
+        Self(Arc::new(Shared { observer, policies, sequence, decisions, narrowings }))
     }
 
     /// Decides whether the context's principal may do `action` on `resource`. This alone mints permits. A session that is
@@ -69,7 +102,23 @@ impl Decider {
     /// Whoever calls tells the log of a denial.
     pub fn decide(&self, context: &Context, action: Action, resource: Resource) -> Result<Permit, Denied> {
         let question = Question { principal: context.principal().clone(), action, resource };
-        match self.verdict(&question).and_then(|()| refuse_narrowed(&question.principal)) {
+        let verdict = self.verdict(&question).and_then(|()| refuse_narrowed(&question.principal));
+        self.answer(context, question, verdict, false)
+    }
+
+    /// Mints the permit, or says why there is none.
+    fn answer(
+        &self,
+        context: &Context,
+        question: Question,
+        verdict: Result<(), Reason>,
+        is_public: bool,
+    ) -> Result<Permit, Denied> {
+        if let Some(observer) = &self.0.observer {
+            let Question { action, resource, .. } = question;
+            observer.decided(&Decision { context, action, resource, is_allowed: verdict.is_ok(), is_public });
+        }
+        match verdict {
             Ok(()) => Ok(Permit::new(question)),
             Err(reason) => Err(Denied(Box::new((question, reason)))),
         }

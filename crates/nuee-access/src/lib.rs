@@ -18,7 +18,7 @@
 //!
 //! Deliberately absent: input and output, authentication by access keys (a principal is known by the time it comes here;
 //! [`Issuer`] tells whom a token makes known), and the
-//! logging of denials, which is the caller's.
+//! logging of denials, which is the caller's; what is decided is told to an [`Observer`].
 
 mod action;
 mod bucket_policy;
@@ -32,7 +32,9 @@ pub use action::Action;
 pub use bucket_policy::{
     BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, SessionPolicy, Values,
 };
-pub use decider::{BucketRules, Decider, Denied, Explanation, Mismatch, Permit, PublicAccessBlock};
+pub use decider::{
+    BucketRules, Decider, Decision, Denied, Explanation, Mismatch, Observer, Permit, PublicAccessBlock,
+};
 pub use policies::Reason;
 pub use question::Resource;
 pub use web_identity::{

@@ -92,6 +92,7 @@ nuee:RotateKey                         organisation  y        -           - - - 
 nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:ListProjects                      organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:SetQuota                          organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:ReadJournal                       organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateOrganisation                platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:ListOrganisations                 platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:Verify                            platform      y        -           - - - - -  - - - - -  - - - - -

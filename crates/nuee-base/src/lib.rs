@@ -21,4 +21,4 @@ pub use name::{AccessKeyId, BucketName, InvalidName, ObjectKey, Slug};
 pub use narrowing::Narrowing;
 pub use principal::{Principal, Role};
 pub use secret::Secret;
-pub use timestamp::Timestamp;
+pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -1,8 +1,11 @@
 //! Instants: whole microseconds since 1970-01-01T00:00:00Z.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{
+    Date, OffsetDateTime,
+    format_description::well_known::{Iso8601, Rfc3339},
+};
 
 /// An instant, in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +51,26 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Why a text is not an instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not an instant: expected a date, such as 2026-11-25, or RFC 3339, such as 2026-11-25T08:00:00Z"
+)]
+pub struct InvalidTimestamp(String);
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads RFC 3339, or a date, which is its first instant in UTC.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let instant = OffsetDateTime::parse(text, &Rfc3339).ok();
+        let date = || Some(Date::parse(text, &Iso8601::DATE).ok()?.midnight().assume_utc());
+        let instant = instant.or_else(date).map(|instant| instant.unix_timestamp_nanos() / 1_000);
+        let micros = instant.and_then(|micros| i64::try_from(micros).ok());
+        micros.map(Self).ok_or_else(|| InvalidTimestamp(text.chars().take(64).collect()))
+    }
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Timestamp({self})")
@@ -61,5 +84,18 @@ mod tests {
     #[test]
     fn a_timestamp_is_shown_in_rfc_3339() {
         assert_eq!(Timestamp::from_micros(1_436_918_400_000_000).to_string(), "2015-07-15T00:00:00Z");
+    }
+
+    #[test]
+    fn an_instant_is_read_as_it_is_shown_and_a_date_is_its_beginning() {
+        for micros in [0, 1_436_918_400_000_000, 1_436_918_400_000_001, -1] {
+            let instant = Timestamp::from_micros(micros);
+            assert_eq!(instant.to_string().parse(), Ok(instant));
+        }
+        assert_eq!("2015-07-15".parse(), Ok(Timestamp::from_micros(1_436_918_400_000_000)));
+        assert_eq!("2015-07-15T02:00:00+02:00".parse(), Ok(Timestamp::from_micros(1_436_918_400_000_000)));
+        for text in ["", "yesterday", "2015-13-01", "2015-07-15T00:00:00"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 }

@@ -1,15 +1,13 @@
-//! Checkpoints: the root of the Merkle tree over the leaves at one moment.
-//!
-//! The tree is that of [RFC 9162, section 2.1](https://www.rfc-editor.org/rfc/rfc9162#section-2.1) with SHA-256; the text
-//! has the lines of a [C2SP checkpoint](https://c2sp.org/tlog-checkpoint), without a signature.
+//! Checkpoints: the root of the tree over the leaves at one moment ([C2SP tlog-checkpoint](https://c2sp.org/tlog-checkpoint)).
 
 use std::{fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use nuee_metadata::LeafRow;
-use sha2::{Digest, Sha256};
 
-type Hash = [u8; 32];
+use crate::{
+    note::{InvalidNote, Note, VerifierKey},
+    tree::Hash,
+};
 
 /// The state of a journal at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,115 +34,103 @@ impl fmt::Display for Checkpoint {
 impl FromStr for Checkpoint {
     type Err = InvalidCheckpoint;
 
+    /// Reads the three lines; what follows them is left to whoever checks signatures.
     fn from_str(text: &str) -> Result<Self, InvalidCheckpoint> {
         let mut lines = text.lines();
         let mut line = |what| lines.next().filter(|line| !line.is_empty()).ok_or(InvalidCheckpoint(what));
         let origin = line("its first line says whose it is")?.to_owned();
-        let wrong_size = "its second line is a number of leaves";
-        let size = line(wrong_size)?.parse().map_err(|_| InvalidCheckpoint(wrong_size))?;
+        let wrong_size = InvalidCheckpoint("its second line is a number of leaves");
+        let size = line(wrong_size.0)?;
+        let size = size.parse().ok().filter(|number: &u64| number.to_string() == size).ok_or(wrong_size)?;
         let wrong_root = "its third line is a root of 32 bytes in base64";
         let root = STANDARD.decode(line(wrong_root)?).ok().and_then(|root| root.try_into().ok());
         Ok(Self { origin, size, root: root.ok_or(InvalidCheckpoint(wrong_root))? })
     }
 }
 
-/// A tree that grows, of which only the roots of its complete subtrees are kept.
-#[derive(Debug, Clone, Default)]
-pub struct Tree {
-    size: u64,
-    /// The roots of complete subtrees, largest first: one for each bit of the size.
-    subtrees: Vec<Hash>,
+/// A checkpoint and the note that has it, whose signature was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    /// What was signed.
+    pub checkpoint: Checkpoint,
+    /// The text and its signatures.
+    pub note: Note,
 }
 
-impl Tree {
-    /// How many leaves it has.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
-    }
+/// Why a signed checkpoint is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedCheckpoint {
+    /// It is no checkpoint.
+    #[error(transparent)]
+    Invalid(#[from] InvalidCheckpoint),
+    /// It is no note that this key has signed.
+    #[error(transparent)]
+    Note(#[from] InvalidNote),
+    /// It is of another journal than the key.
+    #[error("the checkpoint is of {found}, and the key is of {expected}")]
+    OfAnother {
+        /// Of whom.
+        found: String,
+        /// Whose it should be.
+        expected: String,
+    },
+}
 
-    /// Appends a leaf: number, time and organisation, eight, eight and sixteen bytes, big-endian, then the body.
-    pub fn append(&mut self, leaf: &LeafRow) {
-        let at = leaf.at.as_micros();
-        self.append_hash(hash(&[
-            &[0],
-            &leaf.id.to_be_bytes(),
-            &at.to_be_bytes(),
-            &leaf.organisation.to_bytes(),
-            &leaf.body,
-        ]));
-    }
-
-    fn append_hash(&mut self, leaf: Hash) {
-        let mut root = leaf;
-        for _ in 0..self.size.trailing_ones() {
-            let left = self.subtrees.pop().unwrap_or_default();
-            root = hash(&[&[1], &left, &root]);
+impl SignedCheckpoint {
+    /// Reads a checkpoint that the holder of this key has signed.
+    pub fn open(text: &str, key: &VerifierKey) -> Result<Self, RefusedCheckpoint> {
+        let note: Note = text.parse()?;
+        let checkpoint: Checkpoint = note.text.parse()?;
+        note.verify(key)?;
+        if checkpoint.origin != key.name() {
+            let (found, expected) = (checkpoint.origin, key.name().to_owned());
+            return Err(RefusedCheckpoint::OfAnother { found, expected });
         }
-        self.subtrees.push(root);
-        self.size += 1;
-    }
-
-    /// The root.
-    #[must_use]
-    pub fn root(&self) -> Hash {
-        let mut subtrees = self.subtrees.iter().rev();
-        let Some(smallest) = subtrees.next() else { return hash(&[]) };
-        subtrees.fold(*smallest, |right, left| hash(&[&[1], left, &right]))
+        Ok(Self { checkpoint, note })
     }
 }
 
-fn hash(pieces: &[&[u8]]) -> Hash {
-    let mut hash = Sha256::new();
-    for piece in pieces {
-        hash.update(piece);
+impl fmt::Display for SignedCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.note.fmt(f)
     }
-    hash.finalize().into()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use nuee_keys::SigningKey;
 
-    #[test]
-    fn roots_are_those_of_certificate_transparency() {
-        // The vectors of the reference implementation of RFC 6962, whose tree RFC 9162 kept.
-        let leaves: [&[u8]; 8] = [
-            b"",
-            b"\x00",
-            b"\x10",
-            b"\x20\x21",
-            b"\x30\x31",
-            b"\x40\x41\x42\x43",
-            b"\x50\x51\x52\x53\x54\x55\x56\x57",
-            b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
-        ];
-        let mut tree = Tree::default();
-        assert_eq!(STANDARD.encode(tree.root()), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
-        let mut found = Vec::new();
-        for leaf in leaves {
-            tree.append_hash(hash(&[&[0], leaf]));
-            found.push(tree.root());
-        }
-        let expected = [
-            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-            "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-            "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-            "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-            "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-            "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-            "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
-        ];
-        assert_eq!(found.iter().map(hex::encode).collect::<Vec<_>>(), expected);
+    use super::*;
+    use crate::note::{Signature, SignatureKind};
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint { origin: "nuee/example".into(), size: 7, root: [9; 32] }
     }
 
     #[test]
     fn a_checkpoint_is_read_as_it_is_written() {
-        let checkpoint = Checkpoint { origin: "nuee/example".into(), size: 7, root: [9; 32] };
-        assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint));
-        for text in ["", "nuee/x", "nuee/x\nmany\n", "nuee/x\n7\nAAAA\n", "nuee/x\n-1\n"] {
+        assert_eq!(checkpoint().to_string().parse(), Ok(checkpoint()));
+        for text in ["", "nuee/x", "nuee/x\nmany\n", "nuee/x\n7\nAAAA\n", "nuee/x\n-1\n", "nuee/x\n07\n"] {
             assert!(text.parse::<Checkpoint>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn another_implementation_reads_it() {
+        let theirs = tlog_tiles::Checkpoint::from_bytes(checkpoint().to_string().as_bytes()).unwrap();
+        assert_eq!((theirs.origin(), theirs.size(), theirs.hash().0), ("nuee/example", 7, [9; 32]));
+    }
+
+    #[test]
+    fn only_the_journal_itself_signs_its_checkpoints() {
+        let key = SigningKey::from_seed(&[7; 32]).unwrap();
+        let signed = |name: &str| {
+            let text = checkpoint().to_string();
+            let signatures = vec![Signature::of_note(&text, name, &key)];
+            let verifier = VerifierKey::new(name.to_owned(), SignatureKind::Note, key.public());
+            SignedCheckpoint::open(&Note { text, signatures }.to_string(), &verifier)
+        };
+        assert_eq!(signed("nuee/example").unwrap().checkpoint, checkpoint());
+        assert!(matches!(signed("nuee/other"), Err(RefusedCheckpoint::OfAnother { .. })));
     }
 }

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use nuee_base::{BlobId, InvalidId, ObjectKey, OrganisationId, UploadId};
+use nuee_keys::KeyRing;
 use nuee_metadata::{LeafRow, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Subject};
+use crate::{Error, Subject, content};
 
 /// The version of the body's form.
 const FORM: u32 = 1;
@@ -32,6 +33,8 @@ pub(crate) struct Body<'a> {
     blob: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
 }
 
 impl<'a> Body<'a> {
@@ -47,6 +50,7 @@ impl<'a> Body<'a> {
             part: subject.part.map(|(number, _)| number),
             blob: subject.part.map(|(_, blob)| blob.to_string()),
             detail: subject.detail.map(Cow::from),
+            count: subject.count,
         }
     }
 
@@ -78,13 +82,25 @@ pub struct Leaf {
     pub part: Option<(u16, BlobId)>,
     /// What else there is to say.
     pub detail: Option<String>,
+    /// How often it happened, if it was counted: such a leaf tells of no change.
+    pub count: Option<u64>,
 }
 
 impl Leaf {
-    /// Reads a row.
-    pub fn read(row: &LeafRow) -> Result<Self, Error> {
+    /// Reads a row that has its body, which `keys` open; `None` if the body was erased.
+    pub fn read(keys: &KeyRing, row: &LeafRow) -> Result<Option<Self>, Error> {
+        let opened = content::open(keys, row)?;
+        opened.map(|opened| Self::parse(row, &opened.body)).transpose()
+    }
+
+    /// The same of the body itself, JSON.
+    pub fn read_body(keys: &KeyRing, row: &LeafRow) -> Result<Option<Vec<u8>>, Error> {
+        Ok(content::open(keys, row)?.map(|opened| opened.body.to_vec()))
+    }
+
+    fn parse(row: &LeafRow, body: &[u8]) -> Result<Self, Error> {
         let damaged = |detail: String| Error::Damaged { leaf: row.id, detail };
-        let body: Body<'_> = serde_json::from_slice(&row.body).map_err(|error| damaged(error.to_string()))?;
+        let body: Body<'_> = serde_json::from_slice(body).map_err(|error| damaged(error.to_string()))?;
         if body.v != FORM {
             return Err(damaged(format!("its form is {}, and this program knows {FORM}", body.v)));
         }
@@ -103,6 +119,7 @@ impl Leaf {
             upload,
             part: body.part.zip(blob),
             detail: body.detail.map(Cow::into_owned),
+            count: body.count,
         })
     }
 }

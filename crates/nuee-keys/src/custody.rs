@@ -34,4 +34,7 @@ pub trait KeyCustody: Send + Sync + 'static {
 
     /// A key derived from an organisation's, for one use, which `info` names.
     fn derive(&self, organisation: OrganisationId, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error>;
+
+    /// A key of the platform itself, for one use, which `info` names. As long as the custody is the same one, so is it.
+    fn derive_for_platform(&self, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error>;
 }

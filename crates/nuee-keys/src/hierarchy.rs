@@ -12,7 +12,7 @@ use nuee_base::{Environment, OrganisationId, ProjectId, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
-    BlobIdentity, DataKey, Error, KeyCustody, RowMacKey, WrappedDataKey,
+    BlobIdentity, DataKey, Error, JournalKey, KeyCustody, RowMacKey, SigningKey, WrappedDataKey,
     once::{self, Key},
 };
 
@@ -24,7 +24,12 @@ pub struct KeyRing {
     lifetime: Duration,
     projects: Expiring<(OrganisationId, ProjectId, u32), ProjectKey>,
     rows: Expiring<OrganisationId, RowMacKey>,
+    journal: Expiring<OrganisationId, JournalKey>,
+    signing: Expiring<(), SigningKey>,
 }
+
+/// What stands for the platform itself where an organisation is named.
+const PLATFORM: [u8; 16] = [0; 16];
 
 impl KeyRing {
     /// How long a key stays in memory, unless told otherwise.
@@ -33,7 +38,15 @@ impl KeyRing {
     /// The keys that this custody keeps.
     #[must_use]
     pub fn new(custody: Arc<dyn KeyCustody>, environment: Environment, lifetime: Duration) -> Self {
-        Self { custody, environment, lifetime, projects: Expiring::default(), rows: Expiring::default() }
+        Self {
+            custody,
+            environment,
+            lifetime,
+            projects: Expiring::default(),
+            rows: Expiring::default(),
+            journal: Expiring::default(),
+            signing: Expiring::default(),
+        }
     }
 
     /// Makes an organisation's key, in the custody.
@@ -74,12 +87,39 @@ impl KeyRing {
         })
     }
 
+    /// The key that seals what the journal says of an organisation, or of the platform itself (sixteen zeroes).
+    pub fn journal_key(&self, organisation: OrganisationId) -> Result<Arc<JournalKey>, Error> {
+        self.journal.get(&organisation, self.environment.now(), self.lifetime, || {
+            let info = b"nuee/journal/v1";
+            JournalKey::new(&*if organisation.to_bytes() == PLATFORM {
+                self.custody.derive_for_platform(info)?
+            } else {
+                self.custody.derive(organisation, info)?
+            })
+        })
+    }
+
+    /// The key that signs the platform's journal. It comes from the custody's root, so a backup of the keys has it too.
+    pub fn signing_key(&self) -> Result<Arc<SigningKey>, Error> {
+        self.signing.get(&(), self.environment.now(), self.lifetime, || {
+            SigningKey::from_seed(&*self.custody.derive_for_platform(b"journal-signing/v1")?)
+        })
+    }
+
+    /// Where time and randomness come from.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Wipes from memory the keys whose time is over. Asking for a key that is not in memory does so too: this is for
     /// whoever runs it now and then, so that they go from an idle process as well.
     pub fn forget_expired(&self) {
         let now = self.environment.now();
         self.projects.forget_expired(now);
         self.rows.forget_expired(now);
+        self.journal.forget_expired(now);
+        self.signing.forget_expired(now);
     }
 
     /// Wraps a small secret under the organisation's key; `context` says which one it is.

@@ -51,6 +51,12 @@ impl Snapshot<'_> {
         self.find(sql, (number,), convert)
     }
 
+    /// The name of the bucket of this id.
+    pub fn bucket_name(&self, id: BucketId) -> Result<Option<BucketName>, Error> {
+        let sql = "SELECT name FROM buckets WHERE id = ?1";
+        self.find(sql, (id.to_bytes(),), |row| Columns::new("buckets", row).text(0))
+    }
+
     /// Up to `limit` buckets of a project whose names come after `after`, by name.
     pub fn buckets(&self, project: ProjectId, after: &str, limit: u32) -> Result<Vec<BucketRow>, Error> {
         let sql = "SELECT number, id, name, organisation, project, record, mac FROM buckets

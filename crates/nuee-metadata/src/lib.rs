@@ -49,7 +49,7 @@ pub use cache::{Forget, RowCache};
 pub use engine::{Metadata, Options};
 pub use error::Error;
 pub use history::{HistoryRow, ListedVersionRow, VersionsFrom};
-pub use journal::LeafRow;
+pub use journal::{LeafRow, TileRow};
 pub use organisation::OrganisationRow;
 pub use project::{ProjectKeyRow, ProjectRow};
 pub use row::Mac;

@@ -38,6 +38,13 @@ impl<'a, 'stmt> Columns<'a, 'stmt> {
         }
     }
 
+    pub(crate) fn optional_blob(&self, column: usize) -> Result<Option<Vec<u8>>, Error> {
+        match self.row.get_ref(column)? {
+            ValueRef::Null => Ok(None),
+            _ => self.blob(column).map(Some),
+        }
+    }
+
     pub(crate) fn array<const N: usize>(&self, column: usize) -> Result<[u8; N], Error> {
         match self.row.get_ref(column)? {
             ValueRef::Blob(value) => {

@@ -94,6 +94,11 @@ const MIGRATIONS: [&str; 3] = ["
     CREATE INDEX sessions_by_role ON sessions (project, role);
     CREATE INDEX sessions_by_parent ON sessions (parent);
     CREATE INDEX sessions_by_end ON sessions (expires_at);
+    CREATE TABLE journal_bodies (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+    CREATE TABLE journal_heads (organisation BLOB PRIMARY KEY, leaf INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE journal_tiles (
+        level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
+    ) STRICT;
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

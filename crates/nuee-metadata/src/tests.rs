@@ -15,7 +15,7 @@ fn insert(transaction: &Transaction<'_>, key: &str) -> Result<i64, Error> {
     let id = transaction.next_sequence();
     transaction.insert_version(&VersionRow { id, bucket: 1, key: key.clone(), record, mac })?;
     transaction.set_latest((1, &key), id, (b"listed", mac))?;
-    transaction.append_leaf(Timestamp::from_micros(id), OrganisationId::from_bytes([0; 16]), b"put")
+    transaction.append_leaf(Timestamp::from_micros(id), OrganisationId::from_bytes([0; 16]), b"put", None)
 }
 
 fn keys(metadata: &Metadata, prefix: &str, from: &str, limit: usize) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nuee_access::{Action, BucketRules, Permit, Resource};
 use nuee_base::{BucketId, BucketName, Context, OrganisationId, ProjectId, Timestamp};
-use nuee_journal::{Entry, Subject};
+use nuee_journal::Subject;
 use nuee_keys::RowBuilder;
 use nuee_metadata::{BucketRow, Forget, RowCache, Snapshot, Transaction, Usage};
 use serde::{Deserialize, Serialize};
@@ -144,10 +144,6 @@ impl Bucket {
         BucketRecord::V2(BucketState { created_at_micros, encryption, versioning, object_lock })
     }
 
-    pub(crate) fn entry(&self, context: &Context) -> Entry {
-        Entry::new(context, self.organisation, self.on())
-    }
-
     /// What the journal calls it.
     pub(crate) fn on(&self) -> String {
         format!("bucket/{}", self.name)
@@ -259,7 +255,7 @@ impl Store {
         }
         bucket.record = record::encode(&bucket.record())?;
         let row_key = self.row_key(organisation)?;
-        let (entry, store) = (bucket.entry(context), self.clone());
+        let (entry, store) = (self.entry(context, &bucket)?, self.clone());
         let create = move |transaction: &Transaction<'_>| {
             if let Some(row) = transaction.bucket(&bucket.name)? {
                 let yours = row.project == project;
@@ -363,7 +359,7 @@ impl Store {
     ) -> Result<(), Error> {
         permit.require_bucket(action, bucket.id)?;
         let row_key = self.row_key(bucket.organisation)?;
-        let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
+        let (entry, forget) = (self.entry(context, bucket)?, self.forget_bucket(bucket));
         let (store, number, name) = (self.clone(), bucket.number, bucket.name.clone());
         let commit = move |transaction: &Transaction<'_>| {
             let row = transaction.bucket_by_number(number)?;
@@ -387,7 +383,7 @@ impl Store {
         bucket: &Bucket,
     ) -> Result<(), Error> {
         permit.require_bucket(Action::DeleteBucket, bucket.id)?;
-        let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
+        let (entry, forget) = (self.entry(context, bucket)?, self.forget_bucket(bucket));
         let (number, name) = (bucket.number, bucket.name.clone());
         let delete = move |transaction: &Transaction<'_>| {
             if !transaction.bucket_is_empty(number)? {

@@ -99,7 +99,7 @@ impl Store {
             ..source.version.clone()
         };
         let mut info = ObjectInfo::new(bucket, 0, &version);
-        let entry = bucket.entry(context);
+        let entry = self.entry(context, bucket)?;
         let from = described.origin.said();
         let (source_content, source_id) = (source.version.content.clone(), source.id);
         let mut change = self.change(context, bucket, key)?;

@@ -65,7 +65,7 @@ impl Store {
             let batch = deletions.drain(..deletions.len().min(DELETIONS_PER_COMMIT));
             let prepared = batch.map(|deletion| self.prepare(context, bucket, deletion));
             let mut prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-            let (store, entry, now) = (self.clone(), bucket.entry(context), context.now());
+            let (store, entry, now) = (self.clone(), self.entry(context, bucket)?, context.now());
             let delete = move |transaction: &Transaction<'_>| {
                 let done =
                     prepared.iter_mut().map(|deletion| store.delete(transaction, deletion, (&entry, now)));

@@ -97,7 +97,7 @@ impl Store {
             let mut events = Vec::new();
             for row in &rows {
                 // A leaf that cannot be read is told of by those who verify.
-                let Ok(leaf) = Leaf::read(row) else { continue };
+                let Ok(Some(leaf)) = Leaf::read(&self.0.keys, row) else { continue };
                 let Some(bucket) = buckets.get(&leaf.on) else { continue };
                 if let Some(what) = self.happening(snapshot, (bucket, destination), &leaf)? {
                     events.push(event(row, leaf, bucket, what));

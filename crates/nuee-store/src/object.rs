@@ -215,7 +215,7 @@ impl Store {
         conditions: Conditions,
     ) -> Result<ObjectInfo, Error> {
         let mut info = ObjectInfo::new(bucket, 0, &version);
-        let entry = bucket.entry(context);
+        let entry = self.entry(context, bucket)?;
         let mut change = self.change(context, bucket, key)?;
         let store = self.clone();
         let commit = move |transaction: &Transaction<'_>| {

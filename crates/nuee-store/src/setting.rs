@@ -188,7 +188,7 @@ impl Store {
             notifications.since = self.last_leaf()?;
         }
         let (row, detail) = self.setting_to_put(bucket, &setting)?;
-        let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
+        let (entry, forget) = (self.entry(context, bucket)?, self.forget_bucket(bucket));
         let bucket_name = bucket.name.clone();
         let put = move |transaction: &Transaction<'_>| {
             if transaction.bucket_record(row.bucket)?.is_none() {
@@ -222,7 +222,7 @@ impl Store {
         name: SettingName,
     ) -> Result<bool, Error> {
         permit.require_bucket(action, bucket.id)?;
-        let (entry, forget) = (bucket.entry(context), self.forget_bucket(bucket));
+        let (entry, forget) = (self.entry(context, bucket)?, self.forget_bucket(bucket));
         let number = bucket.number;
         let delete = move |transaction: &Transaction<'_>| {
             let found = transaction.delete_bucket_setting(number, name.as_str())?;

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nuee_base::{BlobId, Environment, OrganisationId, ProjectId, Timestamp};
+use nuee_base::{BlobId, Context, Environment, OrganisationId, ProjectId, Timestamp};
+use nuee_journal::Entry;
 use nuee_keys::{BlobIdentity, KeyRing, ProjectKey, RowBuilder, RowMacKey};
 use nuee_metadata::{Mac, Metadata, VersionRow};
 use nuee_sites::DirectorySite;
@@ -128,6 +129,11 @@ impl Store {
         version: u32,
     ) -> Result<Arc<ProjectKey>, Error> {
         Ok(self.0.project_keys.key(organisation, project, version)?)
+    }
+
+    /// What every leaf of one request on a bucket has in common.
+    pub(crate) fn entry(&self, context: &Context, bucket: &Bucket) -> Result<Entry, Error> {
+        Ok(Entry::new(context, &self.0.keys, bucket.organisation, bucket.on())?)
     }
 
     /// The key that codes the rows of an organisation.

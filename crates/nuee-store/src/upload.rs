@@ -140,7 +140,7 @@ impl Store {
         let record = record::encode(&UploadRecord::V2(upload))?;
         let row_key = self.row_key(bucket.organisation)?;
         let mac = upload_fields(bucket, id.to_bytes(), key.as_str(), &record).mac(&row_key);
-        let entry = bucket.entry(context);
+        let entry = self.entry(context, bucket)?;
         let (store, bucket) = (self.clone(), Arc::clone(bucket));
         let create = move |transaction: &Transaction<'_>| {
             store.present_bucket(transaction, &bucket)?;
@@ -206,7 +206,7 @@ impl Store {
         let mac =
             part_fields(target.bucket.parts_owner(), upload.to_bytes(), number, &record).mac(&change.row_key);
         let row = PartRow { upload, number, record, mac };
-        let entry = target.bucket.entry(context);
+        let entry = self.entry(context, &target.bucket)?;
         let (store, mut unrecorded) = (self.clone(), written.unrecorded);
         let put = move |transaction: &Transaction<'_>| {
             let bucket = &change.bucket;
@@ -302,7 +302,7 @@ impl Store {
     ) -> Result<(), Error> {
         permit.require_bucket(Action::AbortUpload, target.bucket.id)?;
         let change = self.change(context, &target.bucket, target.key.clone())?;
-        let entry = target.bucket.entry(context);
+        let entry = self.entry(context, &target.bucket)?;
         let upload = target.id;
         let abort = move |transaction: &Transaction<'_>| abort(transaction, &change, upload, &entry);
         self.0.metadata.write(abort).await
@@ -323,7 +323,7 @@ impl Store {
         let prepared =
             blocking(&self.0.blocking, move || store.prepare_completion(&asked, &completion, now)).await?;
         let mut change = self.change(context, &target.bucket, target.key.clone())?;
-        let entry = target.bucket.entry(context);
+        let entry = self.entry(context, &target.bucket)?;
         let (store, upload) = (self.clone(), target.id);
         let complete = move |transaction: &Transaction<'_>| {
             let info = store.commit_completion(transaction, &mut change, (upload, prepared), &conditions)?;

@@ -197,7 +197,7 @@ impl Store {
         target: &VersionTarget,
         change: impl FnOnce(&mut Version) -> Result<String, Error> + Send + 'static,
     ) -> Result<Option<String>, Error> {
-        let (store, target, entry) = (self.clone(), target.clone(), target.bucket.entry(context));
+        let (store, target, entry) = (self.clone(), target.clone(), self.entry(context, &target.bucket)?);
         let commit = move |transaction: &Transaction<'_>| {
             let bucket = store.present_bucket(transaction, &target.bucket)?;
             let (row, mut version) = store.target(transaction, &target)?;

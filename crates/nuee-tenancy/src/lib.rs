@@ -13,6 +13,7 @@
 mod access_key;
 mod assumable_role;
 mod error;
+mod journal;
 mod organisation;
 mod project;
 mod project_keys;
@@ -24,6 +25,7 @@ mod verify;
 use std::{collections::BTreeSet, sync::Arc};
 
 use nuee_base::{Environment, ProjectId, Slug};
+use nuee_journal::Journal;
 use nuee_keys::KeyRing;
 use nuee_metadata::{Metadata, RowCache};
 
@@ -53,6 +55,7 @@ struct Shared {
     metadata: Metadata,
     keys: Arc<KeyRing>,
     environment: Environment,
+    journal: Journal,
     known_keys: KnownKeys,
     uses: KeyUses,
     known_quotas: RowCache<ProjectId, Arc<Quota>>,
@@ -64,8 +67,8 @@ struct Shared {
 impl Tenancy {
     /// Tenancy over these.
     #[must_use]
-    pub fn new(metadata: Metadata, keys: Arc<KeyRing>, environment: Environment) -> Self {
-        Self::trusting(metadata, keys, environment, BTreeSet::new())
+    pub fn new(metadata: Metadata, keys: Arc<KeyRing>, environment: Environment, journal: Journal) -> Self {
+        Self::trusting(metadata, keys, environment, (journal, BTreeSet::new()))
     }
 
     /// The same, where sessions of users of these issuers go on.
@@ -74,12 +77,13 @@ impl Tenancy {
         metadata: Metadata,
         keys: Arc<KeyRing>,
         environment: Environment,
-        issuers: BTreeSet<Slug>,
+        (journal, issuers): (Journal, BTreeSet<Slug>),
     ) -> Self {
         Self(Arc::new(Shared {
             metadata,
             keys,
             environment,
+            journal,
             known_keys: KnownKeys::new(KNOWN_KEYS),
             uses: KeyUses::default(),
             known_quotas: RowCache::new(KNOWN_QUOTAS),

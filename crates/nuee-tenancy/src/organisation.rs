@@ -47,7 +47,7 @@ impl Tenancy {
         self.0.keys.create_organisation_key(id)?;
         let record = encode(&Record::V1 { created_at_micros: created_at.as_micros() })?;
         let mac = fields(id, &name, &record).mac(&*self.0.keys.row_mac_key(id)?);
-        let entry = Entry::new(context, id, format!("organisation/{id}"));
+        let entry = Entry::new(context, &self.0.keys, id, format!("organisation/{id}"))?;
         let organisation = Organisation { id, name: name.clone(), created_at };
         let said = name.to_string();
         let create = move |transaction: &Transaction<'_>| {

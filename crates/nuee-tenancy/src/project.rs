@@ -75,7 +75,7 @@ impl Tenancy {
         let wrapped = self.0.keys.create_project_key(organisation, id, 1)?;
         let mac = project_keys::fields(organisation, id, 1, &wrapped).mac(&row_key);
         let key = ProjectKeyRow { project: id, version: 1, record: wrapped, mac };
-        let entry = Entry::new(context, organisation, format!("project/{id}"));
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("project/{id}"))?;
         let said = project.name.to_string();
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_project(&row) {

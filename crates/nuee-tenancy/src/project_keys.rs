@@ -73,7 +73,7 @@ impl ProjectKeys {
         let version = rows.last().map_or(1, |row| row.version + 1);
         let record = self.keys.create_project_key(organisation, project, version)?;
         let mac = fields(organisation, project, version, &record).mac(&*self.keys.row_mac_key(organisation)?);
-        let entry = Entry::new(context, organisation, format!("project/{project}"));
+        let entry = Entry::new(context, &self.keys, organisation, format!("project/{project}"))?;
         let forget = self.newest.forget(move |kept, _| *kept == project);
         let add = move |transaction: &Transaction<'_>| {
             transaction.insert_project_key(&ProjectKeyRow { project, version, record, mac })?;

@@ -154,7 +154,7 @@ impl Tenancy {
         row.mac = account_fields(organisation, &row).mac(&row_key);
 
         let key_row = self.key_row((organisation, id), &key, (created_at, None))?;
-        let entry = Entry::new(context, organisation, format!("service-account/{id}"));
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("service-account/{id}"))?;
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_service_account(&row) {
                 Err(nuee_metadata::Error::Duplicate) => {
@@ -257,7 +257,7 @@ impl Tenancy {
             revoked_at_micros: Some(context.now().as_micros()),
         })?;
         row.mac = account_fields(organisation, &row).mac(&*self.0.keys.row_mac_key(organisation)?);
-        let entry = Entry::new(context, organisation, format!("service-account/{}", row.id));
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("service-account/{}", row.id))?;
         let id = row.id;
         let forget = self.0.known_keys.forget(
             move |_, known| matches!(known.principal, Principal::ServiceAccount { id: of, .. } if of == id),

@@ -3,7 +3,7 @@
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{OrganisationId, ProjectId, Timestamp};
-use nuee_journal::{Checkpoint, Leaf, States, Tree, differences, each_leaf};
+use nuee_journal::{Checkpoint, Leaf, States, differences};
 use nuee_metadata::{ProjectKeyRow, ProjectRow, ServiceAccountRow, Snapshot};
 
 use crate::{
@@ -32,23 +32,12 @@ impl Tenancy {
                     self.verify_project(snapshot, row, &mut rows, &mut damaged)?;
                 }
             }
-            let said = verify_journal(snapshot, checkpoint, self.0.environment.now(), &mut damaged)?;
+            let (mut said, now) = (States::new(), self.0.environment.now());
+            let found = self.0.journal.verify(snapshot, checkpoint, |leaf| replay(&mut said, leaf, now))?;
+            damaged.extend(found.into_iter().map(|detail| ("the journal".to_owned(), detail)));
             damaged.extend(differences(&said, &rows));
             Ok(damaged)
         })
-    }
-
-    /// The state of the journal now, of the platform that is called `origin`.
-    pub fn checkpoint(&self, permit: &Permit, origin: String) -> Result<Checkpoint, Error> {
-        permit.require(Action::Verify, Resource::Platform)?;
-        let mut tree = Tree::default();
-        self.0.metadata.read_consistent(|snapshot| {
-            each_leaf(snapshot, |row| {
-                tree.append(row);
-                Ok::<_, Error>(())
-            })
-        })?;
-        Ok(Checkpoint { origin, size: tree.size(), root: tree.root() })
     }
 
     fn verify_project(
@@ -140,52 +129,6 @@ fn active(keys: &str) -> String {
 
 fn key_of(project: &str) -> String {
     format!("key of {project}")
-}
-
-/// Reads the whole journal; gives what it says there must be.
-fn verify_journal(
-    snapshot: &Snapshot<'_>,
-    checkpoint: Option<&Checkpoint>,
-    now: Timestamp,
-    damaged: &mut Vec<DamagedRow>,
-) -> Result<States, Error> {
-    let journal = || "the journal".to_owned();
-    let mut said = States::new();
-    let mut tree = Tree::default();
-    let mut then = None;
-    let walked = each_leaf(snapshot, |row| {
-        if checkpoint.is_some_and(|checkpoint| checkpoint.size == tree.size()) {
-            then = Some(tree.root());
-        }
-        tree.append(row);
-        match Leaf::read(row) {
-            Ok(leaf) => replay(&mut said, leaf, now),
-            Err(error) => damaged.push((journal(), error.to_string())),
-        }
-        Ok(())
-    });
-    match walked {
-        Err(Error::Journal(error @ nuee_journal::Error::Damaged { .. })) => {
-            damaged.push((journal(), error.to_string()));
-        }
-        walked => walked?,
-    }
-    if let Some(checkpoint) = checkpoint {
-        let size = tree.size();
-        let then = if checkpoint.size == size { Some(tree.root()) } else { then };
-        match then {
-            Some(root) if root == checkpoint.root => {}
-            Some(_) => {
-                let detail = format!("its first {} leaves are not those of the checkpoint", checkpoint.size);
-                damaged.push((journal(), detail));
-            }
-            None => {
-                let detail = format!("it has {size} leaves, and had {} at the checkpoint", checkpoint.size);
-                damaged.push((journal(), detail));
-            }
-        }
-    }
-    Ok(said)
 }
 
 fn replay(said: &mut States, leaf: Leaf, now: Timestamp) {

@@ -8,6 +8,7 @@
 
 mod execute;
 mod identity;
+mod journal;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -149,8 +150,30 @@ pub enum Request {
         /// A checkpoint of the journal that was kept elsewhere.
         checkpoint: Option<String>,
     },
-    /// Tell the state of the journal.
+    /// Tell the state of the journal, signed.
     Checkpoint,
+    /// Tell the public key by which the journal's checkpoints are checked.
+    JournalKey,
+    /// List what an organisation's leaves of the journal say.
+    ListJournal {
+        /// The organisation.
+        #[serde(with = "crate::text")]
+        organisation: Slug,
+        /// Which leaves.
+        query: JournalQuery,
+    },
+    /// Write an organisation's leaves of the journal to a file.
+    ExportJournal {
+        /// The organisation.
+        #[serde(with = "crate::text")]
+        organisation: Slug,
+        /// From when on (RFC 3339).
+        since: Option<String>,
+        /// Before when (RFC 3339).
+        until: Option<String>,
+        /// The file, which must not exist.
+        file: PathBuf,
+    },
     /// Carry out a bucket's lifecycle rules.
     RunLifecycle {
         /// The bucket.
@@ -213,6 +236,26 @@ pub struct Place {
     /// The project.
     #[serde(with = "crate::text")]
     pub project: Slug,
+}
+
+/// Which leaves of the journal are wanted: those that fit all that is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalQuery {
+    /// What was done; a `*` at the end stands for anything.
+    pub action: Option<String>,
+    /// Who did it.
+    pub by: Option<String>,
+    /// On which resource.
+    pub on: Option<String>,
+    /// From when on (RFC 3339).
+    pub since: Option<String>,
+    /// Before when (RFC 3339).
+    pub until: Option<String>,
+    /// Before which leaf, by its number.
+    pub before: Option<i64>,
+    /// How many at most, the last ones.
+    pub limit: usize,
 }
 
 /// What comes back.
@@ -291,6 +334,27 @@ pub enum Reply {
     Checkpoint {
         /// To be kept elsewhere.
         checkpoint: String,
+    },
+    /// By what the journal's checkpoints are checked.
+    JournalKey {
+        /// A verifier key, as C2SP signed-note has it.
+        key: String,
+    },
+    /// What leaves of the journal say.
+    Journal {
+        /// The last one first.
+        leaves: Vec<JournalLeaf>,
+    },
+    /// Leaves of the journal were written to a file.
+    JournalExported {
+        /// The file.
+        file: PathBuf,
+        /// How many.
+        leaves: u64,
+        /// How many of them say nothing any more.
+        erased: u64,
+        /// How many leaves the signed tree has that they are in.
+        size: u64,
     },
     /// What lifecycle rules let go, or would.
     LifecycleRun(LifecycleRun),
@@ -485,6 +549,38 @@ pub struct Finding {
     pub what: String,
     /// What is wrong with it.
     pub detail: String,
+}
+
+/// A leaf of the journal.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct JournalLeaf {
+    /// Its number.
+    pub id: i64,
+    /// When it happened (RFC 3339).
+    pub at: String,
+    /// Who did it.
+    pub by: String,
+    /// What was done.
+    pub action: String,
+    /// On which resource.
+    pub on: String,
+    /// On which object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// On which version of it, by its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// On which upload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
+    /// On which part of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u16>,
+    /// What else there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Whether what it said was erased.
+    pub erased: bool,
 }
 
 /// What the lifecycle rules of a bucket let go, or would. Rules are told by their places, as S3 shows them to members:

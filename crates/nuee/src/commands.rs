@@ -4,6 +4,7 @@ mod administer;
 mod bucket;
 mod config;
 mod identity;
+mod journal;
 mod key;
 mod start;
 
@@ -110,9 +111,9 @@ enum Command {
     Key(key::KeyCommand),
     /// Check everything that is stored: rows, keys, blobs and checksums. Fails if anything is damaged
     Verify(administer::Verify),
-    /// Keep checkpoints of the journal
+    /// See what was done, and keep checkpoints of it
     #[command(subcommand)]
-    Journal(administer::JournalCommand),
+    Journal(journal::JournalCommand),
     /// Check and show settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -137,7 +138,7 @@ pub fn run() -> ExitCode {
         Command::Bucket(command) => bucket::run(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Verify(verify) => administer::verify(&verify, &common),
-        Command::Journal(command) => administer::journal(&command, &common),
+        Command::Journal(command) => journal::run(command, &common),
         Command::Config(command) => config::run(&command, &common),
     };
     outcome.unwrap_or_else(|error| {

@@ -18,6 +18,7 @@ mod issuers;
 mod logging;
 mod platform;
 mod ready_file;
+mod sequencing;
 mod server;
 mod sessions;
 mod settings;
@@ -29,8 +30,8 @@ mod webhooks;
 mod welcome;
 
 pub use administration::{
-    Administration, Finding, LifecycleCount, LifecycleRun, Organisation, Progress, Project, Reply, Request,
-    ServiceAccount, Status, Verified,
+    Administration, Finding, JournalLeaf, JournalQuery, LifecycleCount, LifecycleRun, Organisation, Progress,
+    Project, Reply, Request, ServiceAccount, Status, Verified,
 };
 pub use commands::run;
 pub use first_start::FirstStart;

@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use nuee_access::Decider;
+use nuee_access::{Action, Decider, Decision, Observer, Resource};
 use nuee_base::{Context, Environment, Principal};
+use nuee_journal::{Counted, Journal, Kind, Place, Recorder};
 use nuee_keys::{DirectoryCustody, InstanceId, KeyCustody, KeyRing};
 use nuee_metadata::Metadata;
 use nuee_sites::DirectorySite;
@@ -40,6 +41,7 @@ struct Parts {
     environment: Environment,
     metadata: Metadata,
     site: DirectorySite,
+    journal: Journal,
     tenancy: Tenancy,
     store: Store,
     decider: Decider,
@@ -74,8 +76,10 @@ impl Platform {
         let custody = Arc::new(custody);
         let keeper: Arc<dyn KeyCustody> = Arc::<DirectoryCustody>::clone(&custody);
         let keys = Arc::new(KeyRing::new(keeper, environment.clone(), KeyRing::LIFETIME));
-        let issuers = crate::issuers::names(settings);
-        let tenancy = Tenancy::trusting(metadata.clone(), Arc::clone(&keys), environment.clone(), issuers);
+        let origin = format!("nuee/{}", custody.instance());
+        let journal = Journal::new(metadata.clone(), Arc::clone(&keys), origin);
+        let trusted = (journal.clone(), crate::issuers::names(settings));
+        let tenancy = Tenancy::trusting(metadata.clone(), Arc::clone(&keys), environment.clone(), trusted);
         let store = Store::new(
             metadata.clone(),
             site.clone(),
@@ -84,14 +88,22 @@ impl Platform {
             (tenancy.quotas(), tuning.store),
         );
         let environment = environment.clone();
-        let decider = Decider::shipped();
-        Ok(Self(Arc::new(Parts { custody, environment, metadata, site, tenancy, store, decider, directory })))
+        let decider = Decider::observed(Counting(journal.recorder().clone()));
+        let parts =
+            Parts { custody, environment, metadata, site, journal, tenancy, store, decider, directory };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// A context in which whoever runs the platform acts.
     #[must_use]
     pub fn operator(&self) -> Context {
         Context::new(self.0.environment.clone(), Principal::Operator)
+    }
+
+    /// What was done.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
     }
 
     /// Organisations, projects and accounts.
@@ -152,6 +164,28 @@ impl Platform {
     pub(crate) async fn close(self) -> Result<()> {
         // Also drops the last clone where waiting is allowed: the site closes its segment.
         spawn_blocking(move || self.0.store.close()).await.context("closing the platform was interrupted")
+    }
+}
+
+/// Counts for the journal what is denied, and who may read objects that are not open to everybody.
+struct Counting(Recorder);
+
+impl Observer for Counting {
+    fn decided(&self, decision: &Decision<'_>) {
+        let Decision { context, action, resource, is_allowed, is_public } = *decision;
+        let kind = match action {
+            _ if !is_allowed => Kind::Denied,
+            Action::GetObject | Action::GetObjectVersion if !is_public => Kind::Read,
+            _ => return,
+        };
+        let place = match resource {
+            Resource::Platform => Place::Platform,
+            Resource::Organisation(organisation) => Place::Organisation(organisation),
+            Resource::Project { organisation, project } => Place::Project(organisation, project),
+            Resource::Bucket { organisation, bucket, .. } => Place::Bucket(organisation, bucket),
+        };
+        let (principal, action) = (context.principal().clone(), action.as_str());
+        self.0.record(Counted { kind, principal, action, place }, context.now());
     }
 }
 

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Administration, FirstStart, Platform, Settings, Tuning,
     administration::Serving,
-    first_start, sessions,
+    first_start,
+    sequencing::Sequencing,
+    sessions,
     socket::Socket,
     surface::{self, S3Surface},
     tls::{self, Certificates},
@@ -62,6 +64,9 @@ pub struct Server {
     telling: JoinHandle<()>,
     noting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    /// Ends last, so that what was done while the others ended is signed.
+    sequencing: JoinHandle<()>,
+    stop_sequencing: CancellationToken,
     listeners: [JoinHandle<Drained>; 2],
 }
 
@@ -85,6 +90,7 @@ impl Server {
 
         let shutdown = CancellationToken::new();
         let webhooks = Webhooks::open(&settings, &platform, &metrics)?;
+        let sequencing = Sequencing::new(platform.journal().clone(), environment.clone(), &metrics)?;
         let s3_surface = S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?;
         let admin_surface = admin_surface(&platform, certificates.clone(), metrics)?;
         let serving = Serving {
@@ -96,6 +102,7 @@ impl Server {
         };
         let administration = Administration::new(platform.clone(), Some(serving));
         let (stop_reclaiming, stopped) = watch::channel(false);
+        let stop_sequencing = CancellationToken::new();
         let (store, tenancy) = (platform.store().clone(), platform.tenancy().clone());
         let noted_until = stopped.clone();
         let (expiring, decider, stop) = (store.clone(), platform.decider().clone(), stopped.clone());
@@ -109,6 +116,8 @@ impl Server {
             noting: tokio::spawn(async move { tenancy.note_uses_until(noted_until).await }),
             telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
             sweeping: tokio::spawn(sessions::sweep_until(platform.tenancy().clone(), shutdown.clone())),
+            sequencing: tokio::spawn(sequencing.follow_until(stop_sequencing.clone())),
+            stop_sequencing,
             renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
             certificates,
             listeners: [
@@ -177,6 +186,8 @@ impl Server {
         self.reclaimer.await?;
         self.lifecycle.await?;
         self.noting.await?;
+        self.stop_sequencing.cancel();
+        self.sequencing.await?;
         self.platform.close().await?;
         Ok(cut)
     }

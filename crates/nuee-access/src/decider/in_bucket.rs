@@ -34,6 +34,15 @@ pub struct BucketRules {
     pub public_access: PublicAccessBlock,
 }
 
+impl BucketRules {
+    /// Whether its policy opens the bucket to the public.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        !self.public_access.restrict_public_buckets
+            && self.policy.as_ref().is_some_and(BucketPolicy::is_public)
+    }
+}
+
 /// What is blocked of public access to a bucket, as
 /// [at AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html): everything,
 /// unless somebody decided otherwise.
@@ -88,10 +97,8 @@ impl Decider {
             None => by_role,
             Some(answer) => answer.verdict,
         };
-        match verdict.and_then(|()| self.narrowed(context, &question, facts)) {
-            Ok(()) => Ok(Permit::new(question)),
-            Err(reason) => Err(Denied(Box::new((question, reason)))),
-        }
+        let verdict = verdict.and_then(|()| self.narrowed(context, &question, facts));
+        self.answer(context, question, verdict, rules.is_public())
     }
 
     /// What [`decide_in_bucket`](Self::decide_in_bucket) answers, and which policies and which statements make it so.

@@ -27,6 +27,7 @@ const ORGANISATION_TITLE: &str = "nuee organisation key, form 1";
 const TEMPORARY_PREFIX: &str = ".key-";
 const TEMPORARY_SUFFIX: &str = ".new";
 const ORGANISATION_LABEL: &str = "nuee/organisation-key/v1";
+const PLATFORM_LABEL: &str = "nuee/platform/v1/";
 
 /// Keys in a directory.
 pub struct DirectoryCustody {
@@ -156,6 +157,14 @@ impl KeyCustody for DirectoryCustody {
 
     fn derive(&self, organisation: OrganisationId, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
         once::derive(&self.key(organisation)?[..], &[], &[info])
+    }
+
+    fn derive_for_platform(&self, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        // The root key is in memory, but of a custody that went away nothing is given.
+        if !exists(&self.directory.join(ROOT_FILE))? {
+            return Err(Error::NoCustody(self.directory.clone()));
+        }
+        once::derive(&self.root[..], &[], &[PLATFORM_LABEL.as_bytes(), info])
     }
 }
 

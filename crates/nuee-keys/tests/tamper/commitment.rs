@@ -183,6 +183,10 @@ impl KeyCustody for Open {
     fn derive(&self, _: OrganisationId, _: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
         Ok(Zeroizing::new([0; 32]))
     }
+
+    fn derive_for_platform(&self, _: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        Ok(Zeroizing::new([0; 32]))
+    }
 }
 
 fn project_key(secret: &[u8; 32]) -> Arc<ProjectKey> {

@@ -118,7 +118,7 @@ impl Store {
     ) -> Result<Vec<Outcome>, Error> {
         let ways = batch.into_iter().map(|due| Ok((self.way(acting, plan, &due)?, due)));
         let ways = ways.collect::<Result<Vec<_>, Error>>()?;
-        let (entry, now) = (plan.bucket.entry(&acting.context), acting.context.now());
+        let (entry, now) = (self.entry(&acting.context, &plan.bucket)?, acting.context.now());
         let (store, plan) = (self.clone(), Arc::clone(plan));
         let commit = move |transaction: &Transaction<'_>| {
             if !plan.holds(&store, transaction)? {

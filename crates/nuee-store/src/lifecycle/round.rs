@@ -145,7 +145,7 @@ impl Store {
 
     /// That an operator had rules carried out is told in the journal; what went is told of itself.
     async fn note_lifecycle_run(&self, context: &Context, bucket: &Arc<Bucket>) -> Result<(), Error> {
-        let entry = bucket.entry(context);
+        let entry = self.entry(context, bucket)?;
         let (action, store, bucket) = (Action::RunLifecycle.as_str(), self.clone(), Arc::clone(bucket));
         let note = move |transaction: &Transaction<'_>| {
             store.present_bucket(transaction, &bucket)?;

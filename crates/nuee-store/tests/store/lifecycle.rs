@@ -141,16 +141,14 @@ impl Platform {
 
     /// Who did what, after a leaf of the journal.
     fn done(&self, after: i64) -> Vec<String> {
-        let leaves = self.metadata.read(|snapshot| snapshot.leaves(after, u32::MAX)).unwrap();
-        let told = |leaf: &nuee_metadata::LeafRow| {
-            let body = String::from_utf8(leaf.body.clone()).unwrap();
+        let told = |body: &String| {
             let field = |name: &str| {
                 let (_, rest) = body.split_once(&format!("\"{name}\":\"")).unwrap_or_default();
                 rest.split('"').next().unwrap_or_default().to_owned()
             };
             format!("{} {} {}", field("by"), field("action"), field("key"))
         };
-        leaves.iter().map(told).collect()
+        self.said(after).iter().map(told).collect()
     }
 
     fn last_leaf(&self) -> i64 {

@@ -206,8 +206,7 @@ async fn each_change_has_one_leaf_and_usage_adds_up() {
     platform.put(&platform.home, "a", &content(20, 2)).await;
     platform.put(&platform.home, "b", &content(5, 3)).await;
     platform.delete(&platform.home, &["b", "nothing"]).await;
-    let leaves = platform.metadata.read(|snapshot| snapshot.leaves(before, 100)).unwrap();
-    let actions: Vec<_> = leaves.iter().map(|leaf| String::from_utf8(leaf.body.clone()).unwrap()).collect();
+    let actions = platform.said(before);
     assert_eq!(actions.len(), 4, "{actions:?}");
     assert!(actions[0].contains("s3:PutObject") && actions[0].contains("service-account/"), "{}", actions[0]);
     assert!(actions[3].contains("s3:DeleteObject") && actions[3].contains("\"key\":\"b\""), "{}", actions[3]);

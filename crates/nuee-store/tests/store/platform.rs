@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use nuee_access::{Action, Decider, Permit, Resource};
 use nuee_base::{Context, Environment, ObjectKey, OrganisationId, Principal, Role, ServiceAccountId};
+use nuee_journal::{Journal, Leaf};
 use nuee_keys::{DirectoryCustody, KeyRing};
 use nuee_metadata::Metadata;
 use nuee_sites::DirectorySite;
@@ -89,7 +90,8 @@ impl Platform {
             Metadata::open(&directory.path().join("data/metadata.db"), nuee_metadata::Options::default());
         let metadata = metadata.unwrap();
         let site = DirectorySite::open(&directory.path().join("data/site"), small_segments()).unwrap();
-        let tenancy = Tenancy::new(metadata.clone(), Arc::clone(&keys), environment.clone());
+        let journal = Journal::new(metadata.clone(), Arc::clone(&keys), "nuee/test".into());
+        let tenancy = Tenancy::new(metadata.clone(), Arc::clone(&keys), environment.clone(), journal);
         let decider = Decider::shipped();
         let mut options =
             Options { reclaim_delay: Duration::ZERO, minimum_part_bytes: 100_000, ..Options::default() };
@@ -130,6 +132,13 @@ impl Platform {
             keys,
             options,
         }
+    }
+
+    /// What the journal says, after a leaf of it.
+    pub(crate) fn said(&self, after: i64) -> Vec<String> {
+        let leaves = self.metadata.read(|snapshot| snapshot.leaves(after, u32::MAX)).unwrap();
+        let body = |leaf| String::from_utf8(Leaf::read_body(&self.keys, leaf).unwrap().unwrap()).unwrap();
+        leaves.iter().map(body).collect()
     }
 
     /// Begins anew with the store, as another process would.

@@ -96,8 +96,8 @@ fn verifier(platform: &Platform) -> Permit {
     platform.decider.decide(&operator, Action::Verify, Resource::Platform).unwrap()
 }
 
-fn checkpoint(platform: &Platform) -> Checkpoint {
-    platform.tenancy.checkpoint(&verifier(platform), "nuee/test".into()).unwrap()
+async fn checkpoint(platform: &Platform) -> Checkpoint {
+    platform.tenancy.checkpoint(&verifier(platform)).await.unwrap().checkpoint
 }
 
 /// Everything that has rows, in two organisations.
@@ -171,7 +171,7 @@ fn alterations(value: &Value) -> Vec<Value> {
 async fn no_alteration_of_a_row_goes_unseen() {
     let platform = Platform::new().await;
     furnish(&platform).await;
-    let checkpoint = checkpoint(&platform);
+    let checkpoint = checkpoint(&platform).await;
     assert_eq!(findings(&platform, &checkpoint).await, Vec::<String>::new());
     let thief = Thief::new(&platform);
     let mut tried = BTreeMap::<String, usize>::new();
@@ -244,7 +244,7 @@ async fn an_older_form_of_a_row_is_found() {
     let thief = Thief::new(&platform);
     let before = thief.all_rows();
     change(&platform).await;
-    let checkpoint = checkpoint(&platform);
+    let checkpoint = checkpoint(&platform).await;
     let after = thief.all_rows();
     assert_eq!(findings(&platform, &checkpoint).await, Vec::<String>::new());
     let mut brought_back = BTreeMap::<&str, usize>::new();
@@ -276,7 +276,7 @@ async fn an_object_that_is_brought_back_with_its_name_is_found() {
     let rows = || tables.map(|table| thief.rows(table));
     let before = rows();
     platform.delete(&platform.home, &["to be deleted"]).await;
-    let checkpoint = checkpoint(&platform);
+    let checkpoint = checkpoint(&platform).await;
     let after = rows();
     let put = |rows: &[Vec<Row>; 3]| {
         for (table, rows) in tables.iter().zip(rows) {
@@ -297,16 +297,18 @@ async fn an_object_that_is_brought_back_with_its_name_is_found() {
 async fn a_journal_that_was_changed_is_found_against_a_checkpoint() {
     let platform = Platform::new().await;
     furnish(&platform).await;
-    let empty = Checkpoint { size: 0, ..checkpoint(&platform) };
-    let early = checkpoint(&platform);
+    let empty = Checkpoint { size: 0, ..checkpoint(&platform).await };
+    let early = checkpoint(&platform).await;
     change(&platform).await;
-    let late = checkpoint(&platform);
+    let late = checkpoint(&platform).await;
     for sound in [&early, &late] {
         assert_eq!(findings(&platform, sound).await, Vec::<String>::new());
     }
     assert!(!findings(&platform, &empty).await.is_empty(), "a root that is none of an empty tree");
     let thief = Thief::new(&platform);
-    let leaves = thief.rows("journal");
+    let tables = ["journal", "journal_bodies", "journal_tiles", "platform"];
+    let rows = tables.map(|table| thief.rows(table));
+    let leaves = &rows[0];
     let last = i64::try_from(leaves.len()).unwrap();
     let first_change = i64::try_from(early.size).unwrap() + 1;
     for (sql, against) in [
@@ -317,19 +319,34 @@ async fn a_journal_that_was_changed_is_found_against_a_checkpoint() {
         ("UPDATE journal SET at = at + 1 WHERE id = 3".into(), &early),
         ("UPDATE journal SET organisation = zeroblob(16) WHERE id = 3".into(), &early),
         (
-            "UPDATE journal SET body = CAST(replace(body, 'operator', 'anonymous') AS BLOB) WHERE id = 2"
+            "UPDATE journal SET body = CAST(substr(body, 1, 20) || x'00ff' || substr(body, 23) AS BLOB) WHERE id = 2"
                 .into(),
             &early,
         ),
         ("UPDATE journal SET body = (SELECT body FROM journal WHERE id = 4) WHERE id = 3".into(), &early),
+        ("DELETE FROM journal_bodies WHERE id = 3".into(), &early),
+        ("UPDATE journal_bodies SET sealed = zeroblob(length(sealed)) WHERE id = 3".into(), &early),
+        (
+            "UPDATE journal_bodies SET sealed = (SELECT sealed FROM journal_bodies WHERE id = 4) WHERE id = 3"
+                .into(),
+            &early,
+        ),
+        ("UPDATE journal_tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0".into(), &late),
+        ("DELETE FROM journal_tiles".into(), &late),
+        (
+            "UPDATE platform SET value = CAST(replace(value, char(10), char(10) || '1') AS BLOB)
+                WHERE name = 'journal-checkpoint'"
+                .into(),
+            &late,
+        ),
         (format!("UPDATE journal SET id = -id; UPDATE journal SET id = {last} + 1 + id"), &early),
     ] {
         thief.connection.execute_batch(&sql).unwrap();
         let found = findings(&platform, against).await;
         assert!(found.iter().any(|found| found.starts_with("the journal: ")), "{sql}: {found:?}");
-        thief.connection.execute("DELETE FROM journal", ()).unwrap();
-        for leaf in &leaves {
-            leaf.insert(&thief.connection);
+        for (table, rows) in tables.iter().zip(&rows) {
+            thief.connection.execute(&format!("DELETE FROM {table}"), ()).unwrap();
+            rows.iter().for_each(|row| row.insert(&thief.connection));
         }
     }
     assert_eq!(findings(&platform, &late).await, Vec::<String>::new());
@@ -341,10 +358,10 @@ async fn only_the_checkpoint_shows_a_platform_that_was_set_back() {
     let platform = Platform::new().await;
     furnish(&platform).await;
     let thief = Thief::new(&platform);
-    let early = checkpoint(&platform);
+    let early = checkpoint(&platform).await;
     let kept = platform.dump();
     change(&platform).await;
-    let late = checkpoint(&platform);
+    let late = checkpoint(&platform).await;
     thief.connection.execute("ATTACH ?1 AS kept", (kept.to_str().unwrap(),)).unwrap();
     let sql = "SELECT name FROM kept.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
     let mut statement = thief.connection.prepare(sql).unwrap();

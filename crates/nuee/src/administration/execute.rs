@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{BucketName, Context, Slug};
-use nuee_journal::Checkpoint;
+use nuee_journal::{Checkpoint, SignedCheckpoint};
 use nuee_store::{LifecycleReport, VerifyReport};
 use nuee_tenancy::ShownKey;
 use tokio::task::spawn_blocking;
@@ -121,9 +121,16 @@ impl Administration {
             Request::Verify { content, checkpoint } => self.verify(content, checkpoint, progress).await,
             Request::Checkpoint => {
                 let (_, permit) = self.permit(Action::Verify, Resource::Platform)?;
-                let (tenancy, origin) = (self.platform.tenancy().clone(), self.origin());
-                let checkpoint = spawn_blocking(move || tenancy.checkpoint(&permit, origin)).await??;
-                Ok(Reply::Checkpoint { checkpoint: checkpoint.to_string() })
+                let signed = self.platform.tenancy().checkpoint(&permit).await?;
+                Ok(Reply::Checkpoint { checkpoint: signed.to_string() })
+            }
+            Request::JournalKey => {
+                let _ = self.permit(Action::Verify, Resource::Platform)?;
+                Ok(Reply::JournalKey { key: self.platform.journal().verifier_key()?.to_string() })
+            }
+            Request::ListJournal { organisation, query } => self.list_journal(&organisation, query).await,
+            Request::ExportJournal { organisation, since, until, file } => {
+                self.export_journal(&organisation, [since, until], file).await
             }
             Request::RunLifecycle { bucket, dry_run } => self.run_lifecycle(bucket, dry_run, progress).await,
             Request::RotateKeys { place } => self.rotate(place).await,
@@ -141,7 +148,7 @@ impl Administration {
         }))
     }
 
-    fn permit(&self, action: Action, resource: Resource) -> Result<(Context, Permit)> {
+    pub(super) fn permit(&self, action: Action, resource: Resource) -> Result<(Context, Permit)> {
         let context = self.platform.operator();
         let permit = self.platform.decider().decide(&context, action, resource)?;
         Ok((context, permit))
@@ -156,7 +163,7 @@ impl Administration {
         Ok(self.platform.tenancy().organisations(&permit)?)
     }
 
-    fn organisation(&self, name: &Slug) -> Result<nuee_tenancy::Organisation> {
+    pub(super) fn organisation(&self, name: &Slug) -> Result<nuee_tenancy::Organisation> {
         let (_, permit) = self.permit(Action::ListOrganisations, Resource::Platform)?;
         let found = self.platform.tenancy().organisation(&permit, name)?;
         found.with_context(|| format!("there is no organisation {name}: `nuee organisation list` shows them"))
@@ -195,9 +202,17 @@ impl Administration {
         }))
     }
 
-    /// What checkpoints call this platform's journal.
-    fn origin(&self) -> String {
-        format!("nuee/{}", self.platform.instance())
+    /// The checkpoint in a text. Those of earlier releases were not signed.
+    fn read_checkpoint(&self, text: &str) -> Result<Checkpoint> {
+        let journal = self.platform.journal();
+        let checkpoint: Checkpoint = text.parse()?;
+        if checkpoint.origin != journal.origin() {
+            bail!("the checkpoint is of {}, and this platform is {}", checkpoint.origin, journal.origin());
+        }
+        if text.contains("\n\n") {
+            return Ok(SignedCheckpoint::open(text, &journal.verifier_key()?)?.checkpoint);
+        }
+        Ok(checkpoint)
     }
 
     async fn verify(
@@ -206,10 +221,7 @@ impl Administration {
         checkpoint: Option<String>,
         progress: impl Fn(Progress) + Send + Sync,
     ) -> Result<Reply> {
-        let checkpoint = checkpoint.map(|text| text.parse::<Checkpoint>()).transpose()?;
-        if let Some(other) = checkpoint.as_ref().filter(|checkpoint| checkpoint.origin != self.origin()) {
-            bail!("the checkpoint is of {}, and this platform is {}", other.origin, self.origin());
-        }
+        let checkpoint = checkpoint.map(|text| self.read_checkpoint(&text)).transpose()?;
         let (_, permit) = self.permit(Action::Verify, Resource::Platform)?;
         let tell = |seen: &VerifyReport| {
             progress(Progress { objects: seen.objects, bytes: seen.bytes, damaged: seen.damaged });

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use nuee_base::{AccessKeyId, Environment, Role, Slug};
 
-use super::{Common, bucket, identity, print, runtime};
+use super::{Common, bucket, identity, journal, print, runtime};
 use crate::{
     Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
     administration::{
@@ -33,7 +33,7 @@ const OBJECTS_PER_LINE: u64 = 100_000;
 pub(super) struct Output {
     /// Print the result as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// A project, by its names.
@@ -232,19 +232,6 @@ pub(super) struct Verify {
     output: Output,
 }
 
-/// `nuee journal …`.
-#[derive(Debug, Subcommand)]
-pub(super) enum JournalCommand {
-    /// Print the state of the journal: how many leaves it has, and the root of the tree over them
-    ///
-    /// Keep it on another machine. `nuee verify --checkpoint FILE` then shows whether anything was deleted, brought back
-    /// or rewritten since, the journal included.
-    Checkpoint {
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
 /// Runs `nuee status`.
 pub(super) fn status(output: Output, common: &Common) -> Result<ExitCode> {
     run(Request::Status, output, common)
@@ -333,13 +320,6 @@ pub(super) fn verify(verify: &Verify, common: &Common) -> Result<ExitCode> {
     };
     let checkpoint = verify.checkpoint.as_ref().map(read).transpose()?;
     run(Request::Verify { content: !verify.quick, checkpoint }, verify.output, common)
-}
-
-/// Runs `nuee journal …`.
-pub(super) fn journal(command: &JournalCommand, common: &Common) -> Result<ExitCode> {
-    match command {
-        JournalCommand::Checkpoint { output } => run(Request::Checkpoint, *output, common),
-    }
 }
 
 /// Has a request carried out, and prints what comes back.
@@ -457,6 +437,9 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         )?,
         Reply::Verified(verified) => show_verified(verified)?,
         Reply::Checkpoint { checkpoint } => checkpoint.clone(),
+        Reply::JournalKey { key } => format!("{key}\n"),
+        Reply::Journal { leaves } => journal::show_leaves(leaves)?,
+        Reply::JournalExported { file, leaves, erased, .. } => journal::show_exported(file, *leaves, *erased),
         Reply::LifecycleRun(run) => bucket::show_lifecycle(run)?,
         Reply::KeysRotated { projects, data_keys, damaged } => {
             let mut text = format!(

@@ -279,6 +279,17 @@ impl Bench {
         self.journal.read(|snapshot| snapshot.leaves(after, u32::MAX)).unwrap()
     }
 
+    /// Those of them that tell of a change, and of nothing that is counted by the minute.
+    pub(crate) fn changes(&self, after: i64) -> Vec<LeafRow> {
+        let counts = |leaf: &LeafRow| String::from_utf8(self.body(leaf)).unwrap().contains("\"count\":");
+        self.leaves(after).into_iter().filter(|leaf| !counts(leaf)).collect()
+    }
+
+    /// What a leaf says.
+    pub(crate) fn body(&self, leaf: &LeafRow) -> Vec<u8> {
+        self.server.platform().journal().read_body(leaf).unwrap().unwrap()
+    }
+
     /// The number of the journal's last leaf.
     pub(crate) fn last_leaf(&self) -> i64 {
         self.journal.read(|snapshot| snapshot.last_sequence()).unwrap()

@@ -1,0 +1,86 @@
+//! Carrying out what is asked about the journal.
+
+use std::{
+    fs::{self, File},
+    io::BufWriter,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use nuee_access::{Action, Resource};
+use nuee_base::{Slug, Timestamp};
+use nuee_journal::{Filter, ListedLeaf};
+
+use super::{Administration, JournalLeaf, JournalQuery, Reply};
+
+/// Leaves that one answer holds.
+const MOST_LISTED: usize = 10_000;
+
+impl Administration {
+    pub(super) async fn list_journal(&self, organisation: &Slug, query: JournalQuery) -> Result<Reply> {
+        let JournalQuery { action, by, on, since, until, before, limit } = query;
+        ensure!(limit <= MOST_LISTED, "at most {MOST_LISTED} can be listed at once: export more than that");
+        let filter = Filter { action, by, on, since: instant(since)?, until: instant(until)?, before };
+        let resource = Resource::Organisation(self.organisation(organisation)?.id);
+        let (context, permit) = self.permit(Action::ReadJournal, resource)?;
+        let listed = self.platform.tenancy().list_journal(&context, &permit, (filter, limit)).await?;
+        Ok(Reply::Journal { leaves: listed.into_iter().map(JournalLeaf::from).collect() })
+    }
+
+    pub(super) async fn export_journal(
+        &self,
+        organisation: &Slug,
+        [since, until]: [Option<String>; 2],
+        file: PathBuf,
+    ) -> Result<Reply> {
+        let range = [instant(since)?, instant(until)?];
+        let resource = Resource::Organisation(self.organisation(organisation)?.id);
+        let (context, permit) = self.permit(Action::ReadJournal, resource)?;
+        let out = File::options().write(true).create_new(true).mode(0o600).open(&file);
+        let out = out.with_context(|| format!("cannot make {}", file.display()))?;
+        let tenancy = self.platform.tenancy();
+        let written = tenancy.export_journal(&context, &permit, range, BufWriter::new(out)).await;
+        let exported = written.map_err(anyhow::Error::from).and_then(|exported| {
+            File::open(&file).and_then(|file| file.sync_all())?;
+            Ok(exported)
+        });
+        if exported.is_err() {
+            discard(&file);
+        }
+        let exported = exported?;
+        let (leaves, erased) = (exported.leaves, exported.erased);
+        Ok(Reply::JournalExported { file, leaves, erased, size: exported.checkpoint.size })
+    }
+}
+
+/// A file that was begun is worth nothing.
+fn discard(file: &Path) {
+    if let Err(error) = fs::remove_file(file) {
+        tracing::warn!(%error, "an export that was not finished stays");
+    }
+}
+
+fn instant(text: Option<String>) -> Result<Option<Timestamp>> {
+    Ok(text.map(|text| text.parse()).transpose()?)
+}
+
+impl From<ListedLeaf> for JournalLeaf {
+    fn from(from: ListedLeaf) -> Self {
+        let (id, at) = (from.id, from.at.to_string());
+        let Some(leaf) = from.leaf else { return Self { id, at, erased: true, ..Self::default() } };
+        Self {
+            id,
+            at,
+            by: leaf.by,
+            action: leaf.action,
+            on: leaf.on,
+            key: leaf.key.map(|key| key.as_str().to_owned()),
+            version: leaf.version,
+            upload: leaf.upload.map(|upload| upload.to_string()),
+            part: leaf.part.map(|(number, _)| number),
+            detail: leaf.detail,
+            erased: false,
+        }
+    }
+}
