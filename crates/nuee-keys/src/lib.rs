@@ -31,5 +31,5 @@ pub use row::{RowBuilder, RowMacKey};
 pub use sealed::{
     BlobIdentity, CHUNK_SIZE, DataKey, HEADER_SIZE, Opener, Sealer, TAG_SIZE, WrappedDataKey, sealed_size,
 };
-pub use token::TokenDigest;
 pub use signature::{SIGNATURE_SIZE, SigningKey, VerifyingKey};
+pub use token::TokenDigest;

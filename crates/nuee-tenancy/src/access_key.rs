@@ -75,7 +75,8 @@ impl Tenancy {
         let (organisation, account) = self.account_of(permit, name)?;
         let key = self.generate_key(KEY_PREFIX)?;
         let row = self.key_row((organisation, account.id), &key, (now, expires_at))?;
-        let entry = Entry::new(context, organisation, format!("service-account/{}", account.id));
+        let entry =
+            Entry::new(context, &self.0.keys, organisation, format!("service-account/{}", account.id))?;
         let (tenancy, id) = (self.clone(), account.id);
         let create = move |transaction: &Transaction<'_>| {
             let found = transaction.service_account(id)?.map(|row| tenancy.open_account(organisation, &row));
@@ -108,7 +109,8 @@ impl Tenancy {
     ) -> Result<(), Error> {
         permit.require(Action::DeleteAccessKey, permit.resource())?;
         let (organisation, account) = self.account_of(permit, name)?;
-        let entry = Entry::new(context, organisation, format!("service-account/{}", account.id));
+        let entry =
+            Entry::new(context, &self.0.keys, organisation, format!("service-account/{}", account.id))?;
         let (key, account) = (key.clone(), account.id);
         let forgotten = key.clone();
         let forget = self.0.known_keys.forget(move |id, _| *id == forgotten);

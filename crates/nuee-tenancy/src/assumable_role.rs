@@ -190,7 +190,7 @@ impl Tenancy {
             mac: [0; 32],
         };
         row.mac = fields(organisation, &row).mac(&*self.0.keys.row_mac_key(organisation)?);
-        let entry = Entry::new(context, organisation, resource_of(project, &name));
+        let entry = Entry::new(context, &self.0.keys, organisation, resource_of(project, &name))?;
         let state = terms.state();
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_assumable_role(&row) {
@@ -221,7 +221,7 @@ impl Tenancy {
     ) -> Result<usize, Error> {
         permit.require(Action::DeleteAssumableRole, permit.resource())?;
         let (organisation, project) = project_of(permit)?;
-        let entry = Entry::new(context, organisation, resource_of(project, name));
+        let entry = Entry::new(context, &self.0.keys, organisation, resource_of(project, name))?;
         let of_role = name.clone();
         let forget = self
             .0

@@ -99,11 +99,11 @@ impl Tenancy {
         quota: Quota,
     ) -> Result<Project, Error> {
         permit.require(Action::SetQuota, permit.resource())?;
-        let entry = |organisation| Entry::new(context, organisation, format!("project/{project}"));
         let Resource::Organisation(organisation) = permit.resource() else {
             return Err(Error::NotFound { kind: "organisation", name: permit.resource().to_string() });
         };
-        let (tenancy, entry) = (self.clone(), entry(organisation));
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("project/{project}"))?;
+        let tenancy = self.clone();
         let forget = self.0.known_quotas.forget(move |of, _| *of == project);
         let set = move |transaction: &Transaction<'_>| {
             let row = transaction.project(project)?.filter(|row| row.organisation == organisation);

@@ -222,7 +222,7 @@ impl Tenancy {
             Principal::Anonymous => Context::new(context.environment().clone(), principal.clone()),
             _ => context.clone(),
         };
-        let entry = Entry::new(&actor, organisation, format!("session/{id}"));
+        let entry = Entry::new(&actor, &self.0.keys, organisation, format!("session/{id}"))?;
         let said = format!("{} for {subject:?} called {name:?}", state(&row));
         let begin = move |transaction: &Transaction<'_>| {
             if transaction.assumable_role(row.project, &row.role)?.is_none() {
@@ -283,7 +283,7 @@ impl Tenancy {
     ) -> Result<(), Error> {
         permit.require(Action::RevokeSession, permit.resource())?;
         let (organisation, project) = project_of(permit)?;
-        let entry = Entry::new(context, organisation, format!("session/{id}"));
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("session/{id}"))?;
         let forget = self.0.known_sessions.forget(move |_, known| known.id() == Some(id));
         let revoke = move |transaction: &Transaction<'_>| {
             if !transaction.delete_session(project, id)? {
