@@ -78,7 +78,10 @@ const MIGRATIONS: [&str; 3] = ["
     ) STRICT, WITHOUT ROWID;
 ", "
     CREATE TABLE access_key_uses (id TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    ALTER TABLE uploads ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE upload_usage (
+        id BLOB PRIMARY KEY, bucket INTEGER NOT NULL, bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX upload_usage_by_bucket ON upload_usage (bucket);
     CREATE TABLE project_usage (
         project BLOB PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;

@@ -111,11 +111,12 @@ impl Transaction<'_> {
     pub fn add_upload_bytes(
         &self,
         (bucket, project): (i64, ProjectId),
-        (key, id): (&ObjectKey, UploadId),
+        id: UploadId,
         bytes: i64,
     ) -> Result<(), Error> {
-        let sql = "UPDATE uploads SET bytes = bytes + ?4 WHERE bucket = ?1 AND key = ?2 AND id = ?3";
-        self.execute(sql, (bucket, key.as_bytes(), id.to_bytes(), bytes))?;
+        let sql = "INSERT INTO upload_usage (id, bucket, bytes) VALUES (?1, ?2, ?3)
+            ON CONFLICT (id) DO UPDATE SET bytes = bytes + ?3";
+        self.execute(sql, (id.to_bytes(), bucket, bytes))?;
         self.add_project_usage(project, Usage { objects: 0, bytes })
     }
 
@@ -125,12 +126,16 @@ impl Transaction<'_> {
         (bucket, project): (i64, ProjectId),
         (key, id): (&ObjectKey, UploadId),
     ) -> Result<bool, Error> {
-        let which = (bucket, key.as_bytes(), id.to_bytes());
-        let sql = "SELECT bytes FROM uploads WHERE bucket = ?1 AND key = ?2 AND id = ?3";
-        let bytes = self.find(sql, which, |row| Columns::new("uploads", row).integer(0))?;
-        let Some(bytes) = bytes else { return Ok(false) };
-        self.execute("DELETE FROM uploads WHERE bucket = ?1 AND key = ?2 AND id = ?3", which)?;
-        self.add_project_usage(project, Usage { objects: 0, bytes: -bytes })?;
+        let sql = "DELETE FROM uploads WHERE bucket = ?1 AND key = ?2 AND id = ?3";
+        if self.execute(sql, (bucket, key.as_bytes(), id.to_bytes()))? == 0 {
+            return Ok(false);
+        }
+        let sql = "SELECT bytes FROM upload_usage WHERE id = ?1";
+        let bytes = self.find(sql, (id.to_bytes(),), |row| Columns::new("upload_usage", row).integer(0))?;
+        if let Some(bytes) = bytes {
+            self.execute("DELETE FROM upload_usage WHERE id = ?1", (id.to_bytes(),))?;
+            self.add_project_usage(project, Usage { objects: 0, bytes: -bytes })?;
+        }
         Ok(true)
     }
 

@@ -44,7 +44,8 @@ impl Snapshot<'_> {
     /// What a project holds, summed up over its buckets.
     pub fn summed_usage(&self, project: ProjectId) -> Result<Usage, Error> {
         let sql = "SELECT COALESCE(SUM(usage.objects), 0), COALESCE(SUM(usage.bytes), 0)
-                + (SELECT COALESCE(SUM(uploads.bytes), 0) FROM uploads JOIN buckets ON number = bucket WHERE project = ?1)
+                + (SELECT COALESCE(SUM(upload_usage.bytes), 0) FROM upload_usage JOIN buckets ON number = bucket
+                    WHERE project = ?1)
             FROM buckets JOIN usage ON number = bucket WHERE project = ?1";
         Ok(self.find(sql, (project.to_bytes(),), convert)?.unwrap_or_default())
     }

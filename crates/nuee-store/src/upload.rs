@@ -220,7 +220,7 @@ impl Store {
                 release_part(transaction, (bucket.parts_owner(), change.reclaim_at), &old, &store)?;
             }
             transaction.put_part(&row)?;
-            transaction.add_upload_bytes(bucket.place(), (&change.key, upload), bytes)?;
+            transaction.add_upload_bytes(bucket.place(), upload, bytes)?;
             if bytes > 0 {
                 store.check_quota(transaction, bucket.project)?;
             }

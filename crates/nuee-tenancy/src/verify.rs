@@ -51,9 +51,14 @@ impl Tenancy {
         rows.insert(format!("project/{project}"), name.to_string());
         let opened = self.open_project(row);
         if let Ok(quota) = opened.as_ref().map(|project| project.quota)
-            && snapshot.counted_usage(project)?.is_some()
+            && let Some(counted) = snapshot.counted_usage(project)?
         {
             rows.insert(quota_of(&format!("project/{project}")), quota.said());
+            let there = snapshot.summed_usage(project)?;
+            if counted != there {
+                let detail = format!("{counted:?} is counted, and {there:?} is there");
+                damaged.push((format!("usage of project {name}"), detail));
+            }
         }
         note(damaged, || format!("project {name}"), opened);
         for row in snapshot.project_keys(project)? {

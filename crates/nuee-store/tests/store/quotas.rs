@@ -86,6 +86,7 @@ async fn parts_of_uploads_count_until_they_are_an_object_or_given_up() {
     let permit = platform.permit(home, Action::AbortUpload);
     platform.store.abort_upload(&platform.owner(home), &permit, &given_up).await.unwrap();
     assert_eq!(holdings(&platform, home).bytes, 200_000);
+    platform.reclaim().await;
     platform.assert_sound().await;
 }
 

@@ -117,9 +117,9 @@ fn buckets_are_not_made_otherwise_than_asked() {
             Code("InvalidLocationConstraint"),
         ),
         case(
-            "with tags",
-            &create("<Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>"),
-            Code("NotImplemented"),
+            "with a tag that is none",
+            &create("<Tags><Tag><Key>aws:a</Key><Value>b</Value></Tag></Tags>"),
+            Code("InvalidTag"),
         ),
         case("a document over 64 KiB", &create(&" ".repeat(64 << 10)), Code("MaxMessageLengthExceeded")),
         case(
