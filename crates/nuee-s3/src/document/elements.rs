@@ -10,6 +10,20 @@ use crate::{Operation, Refusal};
 /// The deepest that elements stand in each other.
 const MAX_DEPTH: usize = 16;
 
+/// The names of what a bucket is created with.
+const NEW_BUCKET: &[&str] = &[
+    "CreateBucketConfiguration",
+    "LocationConstraint",
+    "Location",
+    "Bucket",
+    "Type",
+    "Name",
+    "Tags",
+    "Tag",
+    "Key",
+    "Value",
+];
+
 /// The names of lifecycle rules. The handler says why nothing is moved.
 const LIFECYCLE: &[&str] = &[
     "LifecycleConfiguration",
@@ -75,18 +89,7 @@ const NOTIFICATION: &[&str] = &[
 fn offered(operation: Operation) -> Option<&'static [&'static str]> {
     use Operation as O;
     Some(match operation {
-        O::CreateBucket => &[
-            "CreateBucketConfiguration",
-            "LocationConstraint",
-            "Location",
-            "Bucket",
-            "Type",
-            "Name",
-            "Tags",
-            "Tag",
-            "Key",
-            "Value",
-        ],
+        O::CreateBucket => NEW_BUCKET,
         O::DeleteObjects => {
             &["Delete", "Object", "Key", "VersionId", "ETag", "Size", "LastModifiedTime", "Quiet"]
         }

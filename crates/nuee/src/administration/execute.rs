@@ -1,20 +1,19 @@
 //! Carrying out what is asked: one decision, one call of the layer below, one conversion.
 
+mod accounts;
 mod explain;
-
-use std::time::Duration;
+mod quotas;
 
 use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{BucketName, Context, Slug};
 use nuee_journal::{Checkpoint, SignedCheckpoint};
 use nuee_store::{LifecycleReport, VerifyReport};
-use nuee_tenancy::ShownKey;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Finding, LifecycleCount, LifecycleRun, Organisation, Place, Progress, Project, ProjectDetails, Reply,
-    Request, ServiceAccount, Serving, Status, Verified,
+    Finding, LifecycleCount, LifecycleRun, Organisation, Place, Progress, Project, Reply, Request, Serving,
+    Status, Verified,
 };
 use crate::Platform;
 
@@ -41,55 +40,18 @@ impl Administration {
         match request {
             Request::Status => self.status().await,
             Request::CreateServiceAccount { place, name, role } => {
-                let (context, permit) = self.permit_in(&place, Action::CreateServiceAccount)?;
-                let tenancy = self.platform.tenancy();
-                let (account, key) = tenancy.create_service_account(&context, &permit, name, role).await?;
-                let created_at = account.created_at;
-                let shown = ShownKey { id: key.id, created_at, expires_at: None, last_used_at: None };
-                let account = ServiceAccount::new(&account, &[shown]);
-                Ok(Reply::ServiceAccountCreated { account, secret_access_key: key.secret })
+                self.create_service_account(&place, name, role).await
             }
-            Request::ListServiceAccounts { place } => {
-                let (_, permit) = self.permit_in(&place, Action::ListServiceAccounts)?;
-                let accounts = self.platform.tenancy().service_accounts(&permit)?;
-                let show = |(account, keys): &(_, Vec<_>)| ServiceAccount::new(account, keys);
-                Ok(Reply::ServiceAccounts { accounts: accounts.iter().map(show).collect() })
-            }
-            Request::RevokeServiceAccount { place, name } => {
-                let (context, permit) = self.permit_in(&place, Action::RevokeServiceAccount)?;
-                self.platform.tenancy().revoke_service_account(&context, &permit, &name).await?;
-                Ok(Reply::ServiceAccountRevoked)
-            }
+            Request::ListServiceAccounts { place } => self.list_service_accounts(&place),
+            Request::RevokeServiceAccount { place, name } => self.revoke_service_account(&place, &name).await,
             Request::CreateAccessKey { place, account, days } => {
-                let (context, permit) = self.permit_in(&place, Action::CreateAccessKey)?;
-                let day = Duration::from_hours(24);
-                let expires_at = days.map(|days| context.now().saturating_add(day * days));
-                let tenancy = self.platform.tenancy();
-                let key = tenancy.create_access_key(&context, &permit, &account, expires_at).await?;
-                Ok(Reply::AccessKeyCreated {
-                    access_key_id: key.id.to_string(),
-                    secret_access_key: key.secret,
-                    expires_at: expires_at.as_ref().map(ToString::to_string),
-                })
+                self.create_access_key(&place, &account, days).await
             }
             Request::DeleteAccessKey { place, account, key } => {
-                let (context, permit) = self.permit_in(&place, Action::DeleteAccessKey)?;
-                self.platform.tenancy().delete_access_key(&context, &permit, (&account, &key)).await?;
-                Ok(Reply::AccessKeyDeleted)
+                self.delete_access_key(&place, &account, &key).await
             }
-            Request::ShowProject { place } => {
-                let (_, permit) = self.permit_in(&place, Action::GetUsage)?;
-                self.project_details(&self.project(&place)?, &permit)
-            }
-            Request::SetQuota { place, quota } => {
-                let organisation = Resource::Organisation(self.organisation(&place.organisation)?.id);
-                let (context, permit) = self.permit(Action::SetQuota, organisation)?;
-                let project = self.project(&place)?.id;
-                let tenancy = self.platform.tenancy();
-                let project = tenancy.set_quota(&context, &permit, project, quota.into()).await?;
-                let (_, permit) = self.permit_in(&place, Action::GetUsage)?;
-                self.project_details(&project, &permit)
-            }
+            Request::ShowProject { place } => self.show_project(&place),
+            Request::SetQuota { place, quota } => self.set_quota(&place, quota).await,
             Request::ExplainAccess(question) => self.explain(&question),
             Request::CreateAssumableRole { place, name, terms } => {
                 self.create_assumable_role(&place, name, terms).await
@@ -135,17 +97,6 @@ impl Administration {
             Request::RunLifecycle { bucket, dry_run } => self.run_lifecycle(bucket, dry_run, progress).await,
             Request::RotateKeys { place } => self.rotate(place).await,
         }
-    }
-
-    fn project_details(&self, project: &nuee_tenancy::Project, permit: &Permit) -> Result<Reply> {
-        let held = self.platform.tenancy().holdings(permit)?;
-        Ok(Reply::Project(ProjectDetails {
-            project: project.into(),
-            bytes: held.bytes,
-            objects: held.objects,
-            buckets: held.buckets,
-            quota: project.quota.into(),
-        }))
     }
 
     pub(super) fn permit(&self, action: Action, resource: Resource) -> Result<(Context, Permit)> {

@@ -1,0 +1,34 @@
+//! What projects hold, and may.
+
+use anyhow::Result;
+use nuee_access::{Action, Resource};
+
+use super::Administration;
+use crate::administration::{Place, ProjectDetails, Quota, Reply};
+
+impl Administration {
+    pub(super) fn show_project(&self, place: &Place) -> Result<Reply> {
+        self.project_details(place, &self.project(place)?)
+    }
+
+    pub(super) async fn set_quota(&self, place: &Place, quota: Quota) -> Result<Reply> {
+        let organisation = Resource::Organisation(self.organisation(&place.organisation)?.id);
+        let (context, permit) = self.permit(Action::SetQuota, organisation)?;
+        let project = self.project(place)?.id;
+        let tenancy = self.platform.tenancy();
+        let project = tenancy.set_quota(&context, &permit, project, quota.into()).await?;
+        self.project_details(place, &project)
+    }
+
+    fn project_details(&self, place: &Place, project: &nuee_tenancy::Project) -> Result<Reply> {
+        let (_, permit) = self.permit_in(place, Action::GetUsage)?;
+        let held = self.platform.tenancy().holdings(&permit)?;
+        Ok(Reply::Project(ProjectDetails {
+            project: project.into(),
+            bytes: held.bytes,
+            objects: held.objects,
+            buckets: held.buckets,
+            quota: project.quota.into(),
+        }))
+    }
+}
