@@ -224,9 +224,19 @@ impl Tenancy {
         };
         let entry = Entry::new(&actor, &self.0.keys, organisation, format!("session/{id}"))?;
         let said = format!("{} for {subject:?} called {name:?}", state(&row));
+        let account = match context.principal() {
+            Principal::ServiceAccount { id, .. } => Some(*id),
+            _ => None,
+        };
         let begin = move |transaction: &Transaction<'_>| {
             if transaction.assumable_role(row.project, &row.role)?.is_none() {
                 return Err(Error::NotFound { kind: "assumable role", name: row.role.to_string() });
+            }
+            // An account that was revoked since it was asked has no keys, and begins nothing.
+            if let Some(account) = account
+                && transaction.access_keys(account)?.is_empty()
+            {
+                return Err(Error::NotTrusted { role: role_arn(row.project, &row.role) });
             }
             transaction.insert_session(&row)?;
             entry.append(transaction, Action::AssumeRole.as_str(), Subject::detail(&said))?;

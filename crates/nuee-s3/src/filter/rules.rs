@@ -132,7 +132,7 @@ pub(super) static HEADERS: &[Rule] = {
         rule("if-match", CONDITIONAL, Given),
         rule("if-modified-since", CONDITIONAL, Given),
         rule("if-none-match", CONDITIONAL, Given),
-        rule("if-range", NONE, Any),
+        rule("if-range", READ, Given),
         rule("if-unmodified-since", CONDITIONAL, Given),
         rule("range", ALL, Given),
         rule("referer", ALL, UpTo(MAX_COMPARED)),

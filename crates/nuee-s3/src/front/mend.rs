@@ -78,16 +78,23 @@ pub(super) fn interleave(answer: &mut Response<s3s::Body>) {
     if (markers.len(), versions.len()) != (of_markers, order.len() - of_markers) || markers.is_empty() {
         return;
     }
-    let mut mended = String::with_capacity(text.len());
+    // All stand where `s3s` has the versions, which is the end.
+    let place = versions.first().or(markers.first()).map_or(0, |row| row.start);
     let mut all: Vec<_> = versions.iter().chain(&markers).cloned().collect();
     all.sort_unstable_by_key(|row| row.start);
     let (mut versions, mut markers) = (versions.into_iter(), markers.into_iter());
-    let mut copied = 0;
-    for (place, is_marker) in all.into_iter().zip(order) {
-        mended.push_str(&text[copied..place.start]);
+    let mut rows = String::with_capacity(text.len());
+    for is_marker in order {
         let row = if is_marker { markers.next() } else { versions.next() };
-        mended.push_str(&text[row.unwrap_or_default()]);
-        copied = place.end;
+        rows.push_str(&text[row.unwrap_or_default()]);
+    }
+    let (mut mended, mut copied) = (String::with_capacity(text.len()), 0);
+    for row in all {
+        mended.push_str(&text[copied..row.start]);
+        if row.start == place {
+            mended.push_str(&rows);
+        }
+        copied = row.end;
     }
     mended.push_str(&text[copied..]);
     replace_body(answer, mended.into_bytes());
@@ -134,7 +141,7 @@ mod tests {
         let apart = "<DeleteMarker>3</DeleteMarker><P/><Version>1</Version>";
         assert_eq!(
             interleaved(apart, &[false, true]),
-            "<Version>1</Version><P/><DeleteMarker>3</DeleteMarker>"
+            "<P/><Version>1</Version><DeleteMarker>3</DeleteMarker>"
         );
     }
 

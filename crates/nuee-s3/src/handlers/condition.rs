@@ -4,8 +4,8 @@
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{
-        CACHE_CONTROL, ETAG, EXPIRES, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
-        LAST_MODIFIED,
+        CACHE_CONTROL, ETAG, EXPIRES, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+        IF_UNMODIFIED_SINCE, LAST_MODIFIED,
     },
 };
 use nuee_store::{Conditions, Error, Object, Tags};
@@ -40,6 +40,14 @@ fn tags(headers: &HeaderMap, name: &HeaderName, weak: bool) -> S3Result<Option<T
 /// The conditions of a request on the object that it names.
 pub(crate) fn of_request(headers: &HeaderMap) -> S3Result<Conditions> {
     of(headers, [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE])
+}
+
+/// Whether a range that is asked for counts: not where `If-Range` names another entity than the one that is there, since
+/// whoever holds a piece of that wants the whole of this then. Browsers ask so when they have a piece in their cache. A date
+/// is taken for no name: the whole is right in any case.
+pub(crate) fn keeps_range(headers: &HeaderMap, object: &Object) -> bool {
+    let named = |value: &HeaderValue| value.as_bytes() == format!("\"{}\"", object.info.etag).as_bytes();
+    headers.get(IF_RANGE).is_none_or(named)
 }
 
 /// Those on the source of a copy.

@@ -217,7 +217,8 @@ impl Handlers {
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
         let info = &object.info;
         condition::check_read(&conditions, &object)?;
-        let part = self.asked_part(&object, input.range.as_ref(), input.part_number).await?;
+        let range = input.range.as_ref().filter(|_| condition::keeps_range(&request.headers, &object));
+        let part = self.asked_part(&object, range, input.part_number).await?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let content = self.store.read_object(&object, wanted.clone()).await.map_err(from_store)?;
         let mut output = dto::GetObjectOutput {
@@ -245,7 +246,8 @@ impl Handlers {
         let object = self.read_target(&context, (&input.bucket, &input.key, input.version_id.as_deref()))?;
         let info = &object.info;
         condition::check_read(&conditions, &object)?;
-        let part = self.asked_part(&object, input.range.as_ref(), input.part_number).await?;
+        let range = input.range.as_ref().filter(|_| condition::keeps_range(&request.headers, &object));
+        let part = self.asked_part(&object, range, input.part_number).await?;
         let wanted = part.clone().unwrap_or(0..info.size);
         let mut output = dto::HeadObjectOutput {
             content_length: size(wanted.end - wanted.start),

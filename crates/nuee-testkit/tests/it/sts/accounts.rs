@@ -220,13 +220,15 @@ fn a_session_ends_when_it_or_what_it_rests_on_is_revoked() {
     gone(&ended, "revoked");
     assert_eq!(bench.answered(&kept, get("/")).0, 200);
     let name = "reads".parse().unwrap();
-    let delete = tenancy.delete_assumable_role(&context, &permit(Action::DeleteAssumableRole), &name);
+    let may = permit(Action::DeleteAssumableRole);
+    let delete = tenancy.delete_assumable_role(&context, &may, &name);
     assert_eq!(bench.runtime.block_on(delete).unwrap(), 1);
     gone(&kept, "its role is deleted");
     bench.role("reads", Role::Reader, Trusted::ServiceAccounts, None);
     let keys = begin();
     let name = "ci".parse().unwrap();
-    let revoke = tenancy.revoke_service_account(&context, &permit(Action::RevokeServiceAccount), &name);
+    let may = permit(Action::RevokeServiceAccount);
+    let revoke = tenancy.revoke_service_account(&context, &may, &name);
     bench.runtime.block_on(revoke).unwrap();
     gone(&keys, "its service account is revoked");
 }

@@ -68,6 +68,25 @@ fn a_temporary_key_is_good_with_its_own_token_alone() {
     }
 }
 
+/// Browsers complete what they have a piece of, and name whose piece it is.
+#[test]
+fn a_range_counts_where_the_entity_is_the_one_that_is_named() {
+    let bench = Bench::start(|_| {});
+    let mut client = bench.client();
+    assert_eq!(client.put("/bucket", "").unwrap().status, 200);
+    let tag = client.put("/bucket/key", "content").unwrap().header("etag").unwrap().to_owned();
+    for (named, answer) in [
+        (tag.as_str(), (206, "ten")),
+        ("\"another\"", (200, "content")),
+        (&format!("W/{tag}"), (200, "content")),
+        ("Thu, 26 Nov 2026 00:00:00 GMT", (200, "content")),
+    ] {
+        let draft = get().header("range", "bytes=3-5").header("if-range", named);
+        let found = client.send(draft).unwrap();
+        assert_eq!((found.status, &*found.text()), answer, "{named}");
+    }
+}
+
 #[test]
 fn a_form_carries_the_token_of_who_signed_it() {
     let bench = Bench::start(|_| {});
