@@ -32,6 +32,7 @@ mod notification;
 mod object;
 mod reclaim;
 mod record;
+mod retention;
 mod rotation;
 mod sealing;
 mod setting;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Administration, FirstStart, Platform, Settings, Tuning,
     administration::Serving,
-    first_start,
+    first_start, retention,
     sequencing::Sequencing,
     socket::Socket,
     surface::{self, S3Surface},
@@ -61,6 +61,8 @@ pub struct Server {
     socket: JoinHandle<()>,
     renewal: JoinHandle<()>,
     telling: JoinHandle<()>,
+    witnessing: JoinHandle<()>,
+    erasing: JoinHandle<()>,
     /// Ends last, so that what was done while the others ended is signed.
     sequencing: JoinHandle<()>,
     stop_sequencing: CancellationToken,
@@ -102,6 +104,7 @@ impl Server {
         let stop_sequencing = CancellationToken::new();
         let store = platform.store().clone();
         let (expiring, decider, stop) = (store.clone(), platform.decider().clone(), stopped.clone());
+        let erase = stopped.clone();
         Ok(Self {
             addresses,
             owner_key,
@@ -109,6 +112,14 @@ impl Server {
             reclaimer: tokio::spawn(async move { store.reclaim_until(stopped).await }),
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
+            witnessing: tokio::spawn(
+                platform.witnesses().clone().follow_until(platform.journal().clone(), shutdown.clone()),
+            ),
+            erasing: tokio::spawn(retention::erase_until(
+                platform.clone(),
+                settings.journal.retention_months,
+                erase,
+            )),
             telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
             sequencing: tokio::spawn(sequencing.follow_until(stop_sequencing.clone())),
             stop_sequencing,
@@ -175,9 +186,11 @@ impl Server {
         self.socket.await?;
         self.renewal.await?;
         self.telling.await?;
+        self.witnessing.await?;
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;
+        self.erasing.await?;
         self.stop_sequencing.cancel();
         self.sequencing.await?;
         self.platform.close().await?;

@@ -10,6 +10,7 @@ mod listing;
 mod objects;
 mod platform;
 mod reclaiming;
+mod retention;
 mod rotating;
 mod tampering;
 mod uploads;

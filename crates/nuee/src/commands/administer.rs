@@ -201,7 +201,11 @@ pub(super) fn run(request: Request, output: Output, common: &Common) -> Result<E
         show(&reply, common)?
     };
     print(&text)?;
-    let damaged = matches!(&reply, Reply::Verified(verified) if verified.damaged != 0);
+    let damaged = match &reply {
+        Reply::Verified(verified) => verified.damaged != 0,
+        Reply::JournalWitnesses { witnesses, .. } => witnesses.iter().any(|each| each.problem.is_some()),
+        _ => false,
+    };
     Ok(if damaged { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -279,6 +283,7 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::Checkpoint { checkpoint } => checkpoint.clone(),
         Reply::JournalKey { key } => format!("{key}\n"),
         Reply::Journal { leaves } => journal::show_leaves(leaves)?,
+        Reply::JournalWitnesses { witnesses, size } => journal::show_witnesses(witnesses, *size)?,
         Reply::JournalExported { file, leaves, erased, .. } => journal::show_exported(file, *leaves, *erased),
         Reply::LifecycleRun(run) => bucket::show_lifecycle(run)?,
         Reply::KeysRotated { projects, data_keys, damaged } => {

@@ -128,6 +128,10 @@ fn validate(settings: &Settings) -> Result<()> {
         bail!("s3.region is {region:?}: use lower-case letters, digits and hyphens");
     }
     crate::logging::filter(&settings.log.level)?;
+    crate::retention::validate(settings.journal.retention_months)?;
+    for witness in &settings.journal.witnesses {
+        crate::witnesses::parse(witness).with_context(|| format!("journal.witnesses: {witness:?}"))?;
+    }
     for (name, webhook) in &settings.webhooks {
         crate::webhooks::validate(name, webhook).with_context(|| format!("webhooks.{name}"))?;
     }
