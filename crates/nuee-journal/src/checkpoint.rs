@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     note::{InvalidNote, Note, VerifierKey},
-    tree::Hash,
+    tree::{Hash, hash},
 };
 
 /// The state of a journal at one moment.
@@ -18,6 +18,14 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root of the tree over them.
     pub root: Hash,
+}
+
+impl Checkpoint {
+    /// A name for files about a journal, whatever its own name is.
+    #[must_use]
+    pub fn file_stem(origin: &str) -> String {
+        hex::encode(&hash(&[origin.as_bytes()])[..16])
+    }
 }
 
 /// Why a text is no checkpoint.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Checkpoint, Error, Journal, SignedCheckpoint,
     content::{self, Content},
-    note::{Note, Signature},
+    note::{Note, Signature, VerifierKey},
     proof,
     tiles::Tiles,
 };
@@ -113,8 +113,16 @@ impl<W: Write> Lines<W> {
 
 impl Journal {
     /// Writes an export, with the leaves that the last checkpoint has.
-    pub fn export(&self, range: ExportRange, out: impl Write) -> Result<Exported, Error> {
-        let signed = self.checkpoint()?.ok_or_else(|| Error::Checkpoint("there is none yet".into()))?;
+    ///
+    /// Witnesses that have signed that checkpoint too are named there.
+    pub fn export(
+        &self,
+        range: ExportRange,
+        witnesses: &[VerifierKey],
+        out: impl Write,
+    ) -> Result<Exported, Error> {
+        let mut signed = self.checkpoint()?.ok_or_else(|| Error::Checkpoint("there is none yet".into()))?;
+        signed.note.signatures.extend(self.cosignatures(&signed.note.text, witnesses)?);
         let (first, last) = self.ends(range, &signed)?;
         let head = Head {
             nuee_journal_export: FORM,

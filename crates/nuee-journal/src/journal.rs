@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 use crate::{
     Checkpoint, Error, Leaf, Recorder, SignedCheckpoint,
     note::{Note, Signature, SignatureKind, VerifierKey},
-    tiles::{Edge, Tiles},
+    tiles::Edge,
     tree::{entry, leaf_hash},
 };
 
@@ -143,17 +143,5 @@ impl Journal {
             transaction.put_tile(tile)?;
         }
         Ok(transaction.set_platform_value(CHECKPOINT, step.signed.to_string().as_bytes())?)
-    }
-
-    /// That the tree of `old` leaves is the beginning of the tree of the last checkpoint; with that checkpoint.
-    pub fn prove_consistency(&self, old: u64) -> Result<Option<(SignedCheckpoint, Vec<crate::Hash>)>, Error> {
-        self.0.metadata.read_consistent(|snapshot| {
-            let Some(signed) = self.checkpoint_in(snapshot)? else { return Ok(None) };
-            if old > signed.checkpoint.size {
-                return Ok(None);
-            }
-            let proof = crate::proof::consistency(&Tiles::new(snapshot), old, signed.checkpoint.size)?;
-            Ok(Some((signed, proof)))
-        })
     }
 }

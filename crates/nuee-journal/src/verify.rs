@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The name, among the facts of the platform, of the instant before which bodies may be erased.
-const ERASED_BEFORE: &str = "journal-erased-before";
+pub(crate) const ERASED_BEFORE: &str = "journal-erased-before";
 
 /// What is known while leaves are read in order.
 struct Walk {

@@ -33,6 +33,7 @@ mod object;
 mod quota;
 mod reclaim;
 mod record;
+mod retention;
 mod rotation;
 mod sealing;
 mod setting;

@@ -6,7 +6,9 @@ use std::io::Write;
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, OrganisationId, Timestamp};
-use nuee_journal::{Entry, ExportRange, Exported, Filter, ListedLeaf, SignedCheckpoint, Subject};
+use nuee_journal::{
+    Entry, ExportRange, Exported, Filter, ListedLeaf, SignedCheckpoint, Subject, VerifierKey,
+};
 use nuee_metadata::Transaction;
 use tokio::task::spawn_blocking;
 
@@ -32,19 +34,26 @@ impl Tenancy {
         Ok(spawn_blocking(list).await.map_err(|_| nuee_journal::Error::Interrupted)??)
     }
 
-    /// Writes an export of the leaves of the organisation that the permit is for, in a time.
+    /// Notes that the leaves of the organisation that the permit is for are exported, and signs all that is there.
+    pub async fn begin_export(&self, context: &Context, permit: &Permit) -> Result<(), Error> {
+        self.seen(context, permit, "export").await?;
+        self.0.journal.sequence().await?;
+        Ok(())
+    }
+
+    /// Writes an export of the leaves of the organisation that the permit is for, in a time; witnesses who have signed the
+    /// last checkpoint are named in it.
     pub async fn export_journal(
         &self,
-        context: &Context,
         permit: &Permit,
         [since, until]: [Option<Timestamp>; 2],
+        witnesses: Vec<VerifierKey>,
         out: impl Write + Send + 'static,
     ) -> Result<Exported, Error> {
-        let organisation = self.seen(context, permit, "export").await?;
-        self.0.journal.sequence().await?;
+        let organisation = organisation(permit)?;
         let journal = self.0.journal.clone();
         let range = ExportRange { organisation, since, until };
-        let export = move || journal.export(range, out);
+        let export = move || journal.export(range, &witnesses, out);
         Ok(spawn_blocking(export).await.map_err(|_| nuee_journal::Error::Interrupted)??)
     }
 
@@ -55,10 +64,7 @@ impl Tenancy {
         permit: &Permit,
         how: &'static str,
     ) -> Result<OrganisationId, Error> {
-        permit.require(Action::ReadJournal, permit.resource())?;
-        let Resource::Organisation(organisation) = permit.resource() else {
-            return Err(Error::NotFound { kind: "organisation", name: permit.resource().to_string() });
-        };
+        let organisation = organisation(permit)?;
         let on = format!("organisation/{organisation}");
         let entry = Entry::new(context, &self.0.keys, organisation, on)?;
         let note = move |transaction: &Transaction<'_>| {
@@ -67,5 +73,14 @@ impl Tenancy {
         };
         self.0.metadata.write(note).await?;
         Ok(organisation)
+    }
+}
+
+/// The organisation whose journal a permit lets see.
+fn organisation(permit: &Permit) -> Result<OrganisationId, Error> {
+    permit.require(Action::ReadJournal, permit.resource())?;
+    match permit.resource() {
+        Resource::Organisation(organisation) => Ok(organisation),
+        other => Err(Error::NotFound { kind: "organisation", name: other.to_string() }),
     }
 }

@@ -174,6 +174,8 @@ pub enum Request {
         /// The file, which must not exist.
         file: PathBuf,
     },
+    /// Tell what witnesses have signed of the journal.
+    JournalWitnesses,
     /// Carry out a bucket's lifecycle rules.
     RunLifecycle {
         /// The bucket.
@@ -344,6 +346,13 @@ pub enum Reply {
     Journal {
         /// The last one first.
         leaves: Vec<JournalLeaf>,
+    },
+    /// What witnesses have signed of the journal.
+    JournalWitnesses {
+        /// In the order of the settings.
+        witnesses: Vec<JournalWitness>,
+        /// How many leaves the last signed checkpoint has.
+        size: u64,
     },
     /// Leaves of the journal were written to a file.
     JournalExported {
@@ -581,6 +590,21 @@ pub struct JournalLeaf {
     pub detail: Option<String>,
     /// Whether what it said was erased.
     pub erased: bool,
+}
+
+/// A witness of the journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JournalWitness {
+    /// Its name.
+    pub name: String,
+    /// Where it is asked.
+    pub url: String,
+    /// How many leaves the last checkpoint has that it has signed.
+    pub size: u64,
+    /// When it signed that, by its own clock (RFC 3339).
+    pub at: Option<String>,
+    /// Why it has not signed the last one that it was sent.
+    pub problem: Option<String>,
 }
 
 /// What the lifecycle rules of a bucket let go, or would. Rules are told by their places, as S3 shows them to members:

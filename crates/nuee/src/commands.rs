@@ -7,6 +7,7 @@ mod identity;
 mod journal;
 mod key;
 mod start;
+mod witness;
 
 use std::{
     io::{self, Write},
@@ -114,6 +115,8 @@ enum Command {
     /// See what was done, and keep checkpoints of it
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    /// Sign the checkpoints of other platforms' journals, and refuse those that were rewritten
+    Witness(witness::WitnessCommand),
     /// Check and show settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -139,6 +142,7 @@ pub fn run() -> ExitCode {
         Command::Key(command) => key::run(command, &common),
         Command::Verify(verify) => administer::verify(&verify, &common),
         Command::Journal(command) => journal::run(command, &common),
+        Command::Witness(command) => witness::run(command, &common),
         Command::Config(command) => config::run(&command, &common),
     };
     outcome.unwrap_or_else(|error| {

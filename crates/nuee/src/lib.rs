@@ -18,6 +18,7 @@ mod issuers;
 mod logging;
 mod platform;
 mod ready_file;
+mod retention;
 mod sequencing;
 mod server;
 mod sessions;
@@ -28,13 +29,16 @@ mod text;
 mod tls;
 mod webhooks;
 mod welcome;
+mod witness;
+mod witnesses;
 
 pub use administration::{
-    Administration, Finding, JournalLeaf, JournalQuery, LifecycleCount, LifecycleRun, Organisation, Progress,
-    Project, Reply, Request, ServiceAccount, Status, Verified,
+    Administration, Finding, JournalLeaf, JournalQuery, JournalWitness, LifecycleCount, LifecycleRun,
+    Organisation, Progress, Project, Reply, Request, ServiceAccount, Status, Verified,
 };
 pub use commands::run;
 pub use first_start::FirstStart;
 pub use platform::{Platform, Tuning};
 pub use server::{Addresses, Server, ServerOptions};
 pub use settings::{IssuerSettings, Settings, TlsMode, WebhookSettings};
+pub use witness::{Witness, WitnessOptions};

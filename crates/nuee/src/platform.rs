@@ -20,6 +20,7 @@ use crate::{
     data_directory::{DataDirectory, sync_directory},
     first_start::FirstStart,
     settings::Settings,
+    witnesses::Witnesses,
 };
 
 /// A data directory and its keys, opened by this process alone. Cheap to clone; the data directory is free for others
@@ -42,6 +43,7 @@ struct Parts {
     metadata: Metadata,
     site: DirectorySite,
     journal: Journal,
+    witnesses: Witnesses,
     tenancy: Tenancy,
     store: Store,
     decider: Decider,
@@ -89,8 +91,19 @@ impl Platform {
         );
         let environment = environment.clone();
         let decider = Decider::observed(Counting(journal.recorder().clone()));
-        let parts =
-            Parts { custody, environment, metadata, site, journal, tenancy, store, decider, directory };
+        let witnesses = Witnesses::open(settings)?;
+        let parts = Parts {
+            custody,
+            environment,
+            metadata,
+            site,
+            journal,
+            witnesses,
+            tenancy,
+            store,
+            decider,
+            directory,
+        };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -104,6 +117,16 @@ impl Platform {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.0.journal
+    }
+
+    /// Those who sign the journal too.
+    pub(crate) fn witnesses(&self) -> &Witnesses {
+        &self.0.witnesses
+    }
+
+    /// Sends each witness the journal's last checkpoint, unless it has signed that already. A server does so by itself.
+    pub async fn ask_witnesses(&self) -> Result<()> {
+        self.0.witnesses.submit(&self.0.journal).await
     }
 
     /// Organisations, projects and accounts.

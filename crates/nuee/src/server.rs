@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Administration, FirstStart, Platform, Settings, Tuning,
     administration::Serving,
-    first_start,
+    first_start, retention,
     sequencing::Sequencing,
     sessions,
     socket::Socket,
@@ -64,6 +64,8 @@ pub struct Server {
     telling: JoinHandle<()>,
     noting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    witnessing: JoinHandle<()>,
+    erasing: JoinHandle<()>,
     /// Ends last, so that what was done while the others ended is signed.
     sequencing: JoinHandle<()>,
     stop_sequencing: CancellationToken,
@@ -106,6 +108,7 @@ impl Server {
         let (store, tenancy) = (platform.store().clone(), platform.tenancy().clone());
         let noted_until = stopped.clone();
         let (expiring, decider, stop) = (store.clone(), platform.decider().clone(), stopped.clone());
+        let erase = stopped.clone();
         Ok(Self {
             addresses,
             owner_key,
@@ -114,6 +117,14 @@ impl Server {
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
             socket: tokio::spawn(socket.serve(administration, shutdown.clone())),
             noting: tokio::spawn(async move { tenancy.note_uses_until(noted_until).await }),
+            witnessing: tokio::spawn(
+                platform.witnesses().clone().follow_until(platform.journal().clone(), shutdown.clone()),
+            ),
+            erasing: tokio::spawn(retention::erase_until(
+                platform.clone(),
+                settings.journal.retention_months,
+                erase,
+            )),
             telling: tokio::spawn(webhooks.tell_until(shutdown.clone())),
             sweeping: tokio::spawn(sessions::sweep_until(platform.tenancy().clone(), shutdown.clone())),
             sequencing: tokio::spawn(sequencing.follow_until(stop_sequencing.clone())),
@@ -182,10 +193,12 @@ impl Server {
         self.renewal.await?;
         self.telling.await?;
         self.sweeping.await?;
+        self.witnessing.await?;
         self.stop_reclaiming.send_replace(true);
         self.reclaimer.await?;
         self.lifecycle.await?;
         self.noting.await?;
+        self.erasing.await?;
         self.stop_sequencing.cancel();
         self.sequencing.await?;
         self.platform.close().await?;

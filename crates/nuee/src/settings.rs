@@ -168,6 +168,18 @@ settings! {
         drain_timeout_seconds: u64 = 30,
     }
 
+    /// What was done: for how long it is kept, and who else signs it.
+    journal: JournalSettings {
+        /// After how many months what the journal says is erased, unless something that is there follows from it; 12 at
+        /// least. Without it: never. The leaves stay, and so do their proofs.
+        retention_months: Option<u32> = None,
+        /// Witnesses, who sign the journal's checkpoints on machines of their own: for each its URL, a space, and the key
+        /// that `nuee witness` prints.
+        witnesses: Vec<String> = Vec::new(),
+        /// PEM file of the authorities that vouch for witnesses. Without it: the system's.
+        witness_ca_bundle: Option<PathBuf> = None,
+    }
+
     /// What is logged, to standard error. Logs hold no keys of objects and no secrets.
     log: LogSettings {
         /// `error`, `warn`, `info`, `debug` or `trace`; or several of them by module, such as `info,nuee_s3=debug`.

@@ -96,10 +96,10 @@ async fn whoever_sequences_goes_on_where_the_last_one_was() {
     let (one, two) = tokio::join!(one, two);
     let second = one.unwrap().checkpoint;
     assert_eq!((second.size, &second), (600, &two.unwrap().checkpoint));
-    let (signed, proof) = platform.journal.prove_consistency(first.size).unwrap().unwrap();
-    assert_eq!(signed.checkpoint, second);
-    assert!(check_consistency((first.size, first.root), (second.size, second.root), &proof));
-    assert!(platform.journal.prove_consistency(601).unwrap().is_none());
+    let submission = platform.journal.submission(first.size).unwrap().unwrap();
+    let proof = &submission.proof;
+    assert!(check_consistency((first.size, first.root), (second.size, second.root), proof));
+    assert!(platform.journal.submission(601).unwrap().is_none());
     assert_eq!(platform.findings(), Vec::<String>::new());
 }
 

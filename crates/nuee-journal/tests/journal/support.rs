@@ -26,7 +26,9 @@ impl Platform {
         let custody = DirectoryCustody::create(&directory.path().join("keys"), environment.clone()).unwrap();
         let keys = Arc::new(KeyRing::new(Arc::new(custody), environment.clone(), KeyRing::LIFETIME));
         let organisations = [(); 2].map(|()| OrganisationId::generate(&environment));
-        organisations.iter().for_each(|each| keys.create_organisation_key(*each).unwrap());
+        for organisation in organisations {
+            keys.create_organisation_key(organisation).unwrap();
+        }
         let metadata = Metadata::open(&directory.path().join("metadata.db"), Options::default()).unwrap();
         let journal = Journal::new(metadata.clone(), Arc::clone(&keys), ORIGIN.into());
         Self { directory, metadata, keys, journal, organisations }

@@ -134,10 +134,12 @@ impl Said {
                 self.nulls.insert(place, id);
             }
         } else if is(Action::DeleteObjectVersion) {
-            if version.is_some_and(|version| self.named.remove(&version).is_none()) {
+            // Of a version whose own leaf was erased, this tells nothing of another.
+            let Some(version) = version else { return };
+            if self.named.remove(&version).is_none() && self.nulls.get(&place) == Some(&version) {
                 self.nulls.remove(&place);
             }
-            version.and_then(|version| self.changes.remove(&version));
+            self.changes.remove(&version);
         } else if let Some((version, detail)) = version.zip(detail) {
             let what = usize::from(detail.starts_with("lock "));
             self.changes.entry(version).or_default()[what] = Some(detail);

@@ -11,6 +11,7 @@ mod objects;
 mod platform;
 mod quotas;
 mod reclaiming;
+mod retention;
 mod rotating;
 mod tampering;
 mod uploads;

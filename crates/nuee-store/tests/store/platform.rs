@@ -134,6 +134,10 @@ impl Platform {
         }
     }
 
+    pub(crate) fn key_ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.keys)
+    }
+
     /// What the journal says, after a leaf of it.
     pub(crate) fn said(&self, after: i64) -> Vec<String> {
         let leaves = self.metadata.read(|snapshot| snapshot.leaves(after, u32::MAX)).unwrap();

@@ -346,7 +346,9 @@ async fn a_journal_that_was_changed_is_found_against_a_checkpoint() {
         assert!(found.iter().any(|found| found.starts_with("the journal: ")), "{sql}: {found:?}");
         for (table, rows) in tables.iter().zip(&rows) {
             thief.connection.execute(&format!("DELETE FROM {table}"), ()).unwrap();
-            rows.iter().for_each(|row| row.insert(&thief.connection));
+            for row in rows {
+                row.insert(&thief.connection);
+            }
         }
     }
     assert_eq!(findings(&platform, &late).await, Vec::<String>::new());

@@ -8,7 +8,7 @@ use std::{collections::HashMap, fs, path::Path, process::Command};
 
 use http::Method;
 use nuee_testkit::{
-    Answer, Client, Program, Running,
+    Client, Program, Running,
     signer::{Draft, sha256},
 };
 

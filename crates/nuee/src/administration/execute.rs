@@ -94,6 +94,7 @@ impl Administration {
             Request::ExportJournal { organisation, since, until, file } => {
                 self.export_journal(&organisation, [since, until], file).await
             }
+            Request::JournalWitnesses => self.journal_witnesses().await,
             Request::RunLifecycle { bucket, dry_run } => self.run_lifecycle(bucket, dry_run, progress).await,
             Request::RotateKeys { place } => self.rotate(place).await,
         }

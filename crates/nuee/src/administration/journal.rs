@@ -8,11 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use http::Uri;
 use nuee_access::{Action, Resource};
 use nuee_base::{Slug, Timestamp};
-use nuee_journal::{Filter, ListedLeaf};
+use nuee_journal::{Filter, ListedLeaf, VerifierKey};
 
-use super::{Administration, JournalLeaf, JournalQuery, Reply};
+use super::{Administration, JournalLeaf, JournalQuery, JournalWitness, Reply};
 
 /// Leaves that one answer holds.
 const MOST_LISTED: usize = 10_000;
@@ -37,10 +38,13 @@ impl Administration {
         let range = [instant(since)?, instant(until)?];
         let resource = Resource::Organisation(self.organisation(organisation)?.id);
         let (context, permit) = self.permit(Action::ReadJournal, resource)?;
+        let (tenancy, witnesses) = (self.platform.tenancy(), self.platform.witnesses());
+        tenancy.begin_export(&context, &permit).await?;
+        // Those who are there sign what is exported.
+        self.platform.ask_witnesses().await?;
         let out = File::options().write(true).create_new(true).mode(0o600).open(&file);
         let out = out.with_context(|| format!("cannot make {}", file.display()))?;
-        let tenancy = self.platform.tenancy();
-        let written = tenancy.export_journal(&context, &permit, range, BufWriter::new(out)).await;
+        let written = tenancy.export_journal(&permit, range, witnesses.keys(), BufWriter::new(out)).await;
         let exported = written.map_err(anyhow::Error::from).and_then(|exported| {
             File::open(&file).and_then(|file| file.sync_all())?;
             Ok(exported)
@@ -51,6 +55,27 @@ impl Administration {
         let exported = exported?;
         let (leaves, erased) = (exported.leaves, exported.erased);
         Ok(Reply::JournalExported { file, leaves, erased, size: exported.checkpoint.size })
+    }
+}
+
+impl Administration {
+    pub(super) async fn journal_witnesses(&self) -> Result<Reply> {
+        let _ = self.permit(Action::Verify, Resource::Platform)?;
+        let journal = self.platform.journal();
+        let size = journal.sequence().await?.checkpoint.size;
+        self.platform.ask_witnesses().await?;
+        let show = |(url, key): (&Uri, &VerifierKey)| {
+            let known = journal.witnessed(key)?;
+            Ok(JournalWitness {
+                name: key.name().to_owned(),
+                url: url.to_string(),
+                size: known.size(),
+                at: known.at().map(|at| at.to_string()),
+                problem: known.problem,
+            })
+        };
+        let witnesses = self.platform.witnesses().all().map(show).collect::<Result<_>>()?;
+        Ok(Reply::JournalWitnesses { witnesses, size })
     }
 }
 

@@ -343,6 +343,7 @@ fn run_shown(
     print(&text)?;
     let fails = match &reply {
         Reply::Verified(verified) => verified.damaged != 0,
+        Reply::JournalWitnesses { witnesses, .. } => witnesses.iter().any(|each| each.problem.is_some()),
         Reply::Access(answer) => !answer.allowed,
         _ => false,
     };
@@ -439,6 +440,7 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::Checkpoint { checkpoint } => checkpoint.clone(),
         Reply::JournalKey { key } => format!("{key}\n"),
         Reply::Journal { leaves } => journal::show_leaves(leaves)?,
+        Reply::JournalWitnesses { witnesses, size } => journal::show_witnesses(witnesses, *size)?,
         Reply::JournalExported { file, leaves, erased, .. } => journal::show_exported(file, *leaves, *erased),
         Reply::LifecycleRun(run) => bucket::show_lifecycle(run)?,
         Reply::KeysRotated { projects, data_keys, damaged } => {

@@ -19,7 +19,7 @@ use super::{
     administer::{self, Output, count},
     print,
 };
-use crate::{JournalLeaf, JournalQuery, Request};
+use crate::{JournalLeaf, JournalQuery, JournalWitness, Request};
 
 /// `nuee journal …`.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,11 @@ pub(super) enum JournalCommand {
     /// Keep it on another machine. `nuee verify --checkpoint FILE` then shows whether anything was deleted, brought back
     /// or rewritten since, the journal included.
     Checkpoint {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Tell what the witnesses of the settings have signed. Fails if one of them refuses, or is not there
+    Witnesses {
         #[command(flatten)]
         output: Output,
     },
@@ -122,6 +127,7 @@ pub(super) fn run(command: JournalCommand, common: &Common) -> Result<ExitCode> 
         }
         JournalCommand::Verify(asked) => verify(&asked),
         JournalCommand::Checkpoint { output } => administer::run(Request::Checkpoint, output, common),
+        JournalCommand::Witnesses { output } => administer::run(Request::JournalWitnesses, output, common),
         JournalCommand::Key { output } => administer::run(Request::JournalKey, output, common),
     }
 }
@@ -220,6 +226,25 @@ pub(super) fn show_leaves(leaves: &[JournalLeaf]) -> Result<String> {
 /// A text for a terminal: keys of objects are the tenants', and could tell it what to do.
 fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+/// What witnesses have signed, of a journal of this size.
+pub(super) fn show_witnesses(witnesses: &[JournalWitness], size: u64) -> Result<String> {
+    let mut text = String::new();
+    for JournalWitness { name, url, size, at, problem } in witnesses {
+        match at {
+            Some(at) => writeln!(text, "{name} ({url}) has signed {size} leaves, at {at}")?,
+            None => writeln!(text, "{name} ({url}) has signed nothing")?,
+        }
+        if let Some(problem) = problem {
+            writeln!(text, "  refused: {}", printable(problem))?;
+        }
+    }
+    if witnesses.is_empty() {
+        writeln!(text, "There are no witnesses: name them in `journal.witnesses`.")?;
+    }
+    writeln!(text, "The journal has {size} leaves.")?;
+    Ok(text)
 }
 
 /// That an export was written.

@@ -129,6 +129,10 @@ fn validate(settings: &Settings) -> Result<()> {
     }
     crate::logging::filter(&settings.log.level)?;
     crate::issuers::validate(settings)?;
+    crate::retention::validate(settings.journal.retention_months)?;
+    for witness in &settings.journal.witnesses {
+        crate::witnesses::parse(witness).with_context(|| format!("journal.witnesses: {witness:?}"))?;
+    }
     for (name, webhook) in &settings.webhooks {
         crate::webhooks::validate(name, webhook).with_context(|| format!("webhooks.{name}"))?;
     }

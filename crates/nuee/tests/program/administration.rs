@@ -1,5 +1,7 @@
 //! Administration of a running server through its socket, and of a data directory that no server has open.
 
+use std::fs;
+
 use nuee::{FirstStart, Server, ServerOptions, Settings, Tuning};
 use nuee_base::Environment;
 use rustix::process::Signal;
@@ -37,6 +39,7 @@ fn ask_everything(home: &Home) {
     let said = home.refusal(&["bucket", "lifecycle", "nowhere", "--dry-run"]);
     assert!(said.contains("the bucket nowhere does not exist"), "{said}");
 
+    ask_the_journal(home);
     assert_eq!(home.json(&["key", "rotate", "--all"])["projects"], 2);
     assert_eq!(home.json(&["verify"])["damaged"], 0);
     let said = home.refusal(&["project", "list", "--organisation", "absent"]);
@@ -83,6 +86,36 @@ fn ask_about_quotas(home: &Home) {
     assert_eq!(unbound["quota"]["bytes"], Value::Null);
     let said = home.refusal(&["project", "quota", "default", "--bytes", "1.5GB"]);
     assert!(said.contains("write 1073741824 or 1GiB"), "{said}");
+}
+
+/// What was done is listed and exported, and the export is checked without the platform.
+fn ask_the_journal(home: &Home) {
+    let listed = home.json(&["journal", "list", "--action", "nuee:*ServiceAccount"]);
+    assert_eq!(listed["leaves"], json!([]), "a star stands at the end");
+    let listed = home.json(&["journal", "list", "--action", "nuee:RevokeServiceAccount", "--limit", "5"]);
+    assert_eq!(listed["leaves"][0]["by"], "operator", "{listed}");
+    let key = home.json(&["journal", "key"])["key"].as_str().unwrap().to_owned();
+    let file = home.path("journal.jsonl");
+    let name = file.to_str().unwrap();
+    let exported = home.json(&["journal", "export", name]);
+    let verified = home.json(&["journal", "verify", name, "--key", &key]);
+    assert_eq!(
+        (&verified["leaves"], &verified["checkpoint_leaves"]),
+        (&exported["leaves"], &exported["size"])
+    );
+    let said = home.refusal(&["journal", "export", name]);
+    assert!(said.contains("cannot make"), "{said}");
+    let changed = fs::read_to_string(&file).unwrap().replacen("operator", "nobody", 1);
+    fs::write(&file, changed).unwrap();
+    let said = home.refusal(&["journal", "verify", name, "--key", &key]);
+    assert!(said.contains("line "), "{said}");
+    fs::remove_file(&file).unwrap();
+    let checkpoint = home.run(&["journal", "checkpoint"]);
+    fs::write(&file, &checkpoint.stdout).unwrap();
+    assert_eq!(home.json(&["verify", "--quick", "--checkpoint", name])["damaged"], 0);
+    fs::write(&file, checkpoint.stdout.replacen("nuee/", "nuee/0", 1)).unwrap();
+    home.refusal(&["verify", "--quick", "--checkpoint", name]);
+    fs::remove_file(&file).unwrap();
 }
 
 fn names(list: &Value) -> Vec<&str> {
