@@ -8,7 +8,7 @@ use std::{collections::HashMap, fs, path::Path, process::Command};
 
 use http::Method;
 use nuee_testkit::{
-    Client, Program, Running,
+    Answer, Client, Program, Running,
     signer::{Draft, sha256},
 };
 
