@@ -1,5 +1,7 @@
 //! What sessions may do on the buckets of a project, and what they may never do.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use nuee_access::{Action, Decider, FactList, Reason, Resource, SessionPolicy};
 use nuee_base::{
     BucketId, BucketName, Context, Environment, Narrowing, OrganisationId, Principal, ProjectId, Role,

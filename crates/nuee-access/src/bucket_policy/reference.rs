@@ -182,7 +182,6 @@ fn values(key: &ConditionKey, asked: &Asked<'_>) -> Vec<String> {
     };
     let organisation = principal.place().map(|(organisation, _)| organisation.to_string());
     let (kind, id, arn) = match principal {
-        Principal::Anonymous => ("Anonymous", Some("anonymous".to_owned()), None),
         Principal::ServiceAccount { id, organisation, .. } => {
             ("User", Some(id.to_string()), Some(format!("arn:aws:iam::{organisation}:user/{id}")))
         }

@@ -63,11 +63,12 @@ impl Claims {
             Some(one) => std::slice::from_ref(one),
             None => &[],
         };
-        let text = |value| match value {
-            &Json::Text(ref text) => Some(text.as_str()),
-            _ => None,
-        };
-        list.iter().map(text).collect::<Option<_>>().unwrap_or_default()
+        let mut texts = Vec::with_capacity(list.len());
+        for value in list {
+            let Json::Text(text) = value else { return Vec::new() };
+            texts.push(text.as_str());
+        }
+        texts
     }
 
     /// A claim that is an instant, in seconds since 1970.

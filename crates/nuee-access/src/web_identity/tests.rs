@@ -33,6 +33,12 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+fn signed(head: &str, body: &str, sign: impl Fn(&str) -> Vec<u8>) -> String {
+    let text = format!("{}.{}", encode(head), encode(body));
+    let signature = sign(&text);
+    format!("{text}.{}", encode(signature))
+}
+
 impl Bench {
     fn new() -> Self {
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
@@ -71,20 +77,14 @@ impl Bench {
         signature
     }
 
-    fn signed(&self, head: &str, body: &str, sign: impl Fn(&str) -> Vec<u8>) -> String {
-        let text = format!("{}.{}", encode(head), encode(body));
-        let signature = sign(&text);
-        format!("{text}.{}", encode(signature))
-    }
-
     /// A token with the usual header and this body.
     fn token(&self, body: &str) -> String {
-        self.signed(r#"{"alg":"RS256","kid":"r"}"#, body, |text| self.rs256(&self.rsa, text))
+        signed(r#"{"alg":"RS256","kid":"r"}"#, body, |text| self.rs256(&self.rsa, text))
     }
 
     /// A token with this header and the usual body.
     fn headed(&self, head: &str) -> String {
-        self.signed(head, &claims().to_string(), |text| self.rs256(&self.rsa, text))
+        signed(head, &claims().to_string(), |text| self.rs256(&self.rsa, text))
     }
 
     fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
@@ -117,7 +117,7 @@ fn tokens_that_are_in_order_make_somebody_known() {
         bench.token(&body),
         bench.headed(r#"{"alg":"RS256","kid":"r","typ":"at+jwt"}"#),
         bench.headed(r#"{"alg":"RS256"}"#),
-        bench.signed(r#"{"alg":"ES256","kid":"e","typ":"JWT"}"#, &body, es256),
+        signed(r#"{"alg":"ES256","kid":"e","typ":"JWT"}"#, &body, es256),
         bench.token(&with("aud", json!("nuee"))),
         bench.token(&with("azp", json!("nuee")).replace(r#""aud":["nuee","other"]"#, r#""aud":"account""#)),
         bench.token(&with("exp", json!(NOW - 30))),
@@ -184,38 +184,35 @@ fn forged(bench: &Bench) -> Vec<(&'static str, String)> {
     let jwk = json!({ "alg": "RS256", "jwk": { "kty": "RSA", "e": "AQAB",
         "n": encode(bench.other.public_key().modulus().big_endian_without_leading_zero()) } });
     vec![
-        ("alg none", bench.signed(r#"{"alg":"none"}"#, &body, |_| Vec::new())),
-        ("alg None", bench.signed(r#"{"alg":"None"}"#, &body, |_| Vec::new())),
+        ("alg none", signed(r#"{"alg":"none"}"#, &body, |_| Vec::new())),
+        ("alg None", signed(r#"{"alg":"None"}"#, &body, |_| Vec::new())),
         ("alg absent", bench.headed(r#"{"kid":"r"}"#)),
         ("alg no text", bench.headed(r#"{"alg":["RS256"]}"#)),
         (
             "alg HS256 with the public key as the secret",
-            bench.signed(r#"{"alg":"HS256","kid":"r"}"#, &body, shared(public.as_ref().to_vec())),
+            signed(r#"{"alg":"HS256","kid":"r"}"#, &body, shared(public.as_ref().to_vec())),
         ),
         (
             "alg HS256 with the published secret",
-            bench.signed(r#"{"alg":"HS256","kid":"s"}"#, &body, shared(b"a shared secret".to_vec())),
+            signed(r#"{"alg":"HS256","kid":"s"}"#, &body, shared(b"a shared secret".to_vec())),
         ),
-        (
-            "alg PS256, which the settings do not have",
-            bench.signed(r#"{"alg":"PS256","kid":"r"}"#, &body, pss),
-        ),
+        ("alg PS256, which the settings do not have", signed(r#"{"alg":"PS256","kid":"r"}"#, &body, pss)),
         (
             "alg EdDSA, which the settings do not have",
-            bench.signed(r#"{"alg":"EdDSA","kid":"o"}"#, &body, |text| {
+            signed(r#"{"alg":"EdDSA","kid":"o"}"#, &body, |text| {
                 bench.edwards.sign(text.as_bytes()).as_ref().to_vec()
             }),
         ),
-        ("alg RS256 with a signature of PS256", bench.signed(r#"{"alg":"RS256","kid":"r"}"#, &body, pss)),
+        ("alg RS256 with a signature of PS256", signed(r#"{"alg":"RS256","kid":"r"}"#, &body, pss)),
         ("alg RS256 with the id of a key of another kind", bench.headed(r#"{"alg":"RS256","kid":"e"}"#)),
         (
             "alg ES256 with the id of a key of another kind",
-            bench.signed(r#"{"alg":"ES256","kid":"r"}"#, &body, es256),
+            signed(r#"{"alg":"ES256","kid":"r"}"#, &body, es256),
         ),
         ("an unknown key", bench.headed(r#"{"alg":"RS256","kid":"unknown"}"#)),
         ("a key for encryption", bench.headed(r#"{"alg":"RS256","kid":"x"}"#)),
-        ("a key of somebody else", bench.signed(r#"{"alg":"RS256","kid":"r"}"#, &body, by_other)),
-        ("a key that comes along", bench.signed(&jwk.to_string(), &body, by_other)),
+        ("a key of somebody else", signed(r#"{"alg":"RS256","kid":"r"}"#, &body, by_other)),
+        ("a key that comes along", signed(&jwk.to_string(), &body, by_other)),
     ]
 }
 

@@ -57,7 +57,6 @@ fn a_preflight_is_answered_as_the_first_rule_that_matches_says() {
         ("/bucket/a", site, "PUT", "content-type"),
         ("/silent/a", site, "GET", ""),
         ("/nowhere/a", site, "GET", ""),
-        ("/", site, "GET", ""),
     ] {
         let answer = preflight(&mut client, path, origin, method, headers);
         assert_eq!(answer.code(), "AccessDenied", "{path} {origin} {method} {headers}");
@@ -65,6 +64,34 @@ fn a_preflight_is_answered_as_the_first_rule_that_matches_says() {
     }
     let draft = Draft::new(Method::OPTIONS, "/bucket");
     assert_eq!(client.send_as_it_is(&draft).unwrap().code(), "InvalidRequest");
+    // Where temporary keys are asked for, each page may come that has a token.
+    let answer = preflight(&mut client, "/", site, "POST", "content-type");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some(site)));
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+}
+
+/// Origins of the settings may use buckets that say nothing themselves, also before they exist.
+#[test]
+fn origins_of_the_settings_may_use_what_has_no_rules() {
+    let runtime = Runtime::new().unwrap();
+    let lab = "https://lab.example.org";
+    let adapt = |settings: &mut nuee::Settings| settings.identity.browser_origins.push(lab.to_owned());
+    let server = runtime.block_on(TestServer::start_with(nuee_base::Environment::system(), adapt)).unwrap();
+    let mut client = server.client(Place::Schools);
+    assert_eq!(client.put("/silent", "").unwrap().status, 200);
+    for path in ["/", "/silent", "/silent/a", "/nowhere"] {
+        let asked = "Authorization,amz-sdk-invocation-id,x-amz-security-token,x-amz-checksum-crc32";
+        let answer = preflight(&mut client, path, lab, "PUT", asked);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(lab), "{path}");
+        let allowed = answer.header("access-control-allow-headers").unwrap();
+        assert!(asked.split(',').all(|name| allowed.contains(&name.to_ascii_lowercase())), "{allowed}");
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        assert!(exposed.contains("ETag") && exposed.contains("x-amz-version-id"), "{exposed}");
+        let stranger = preflight(&mut client, path, "https://example.com", "PUT", "");
+        assert_eq!((stranger.status, stranger.header("access-control-allow-origin")), (403, None), "{path}");
+    }
+    let missing = client.send(Draft::new(Method::GET, "/nowhere/a").header("origin", lab)).unwrap();
+    assert_eq!((missing.status, missing.header("access-control-allow-origin")), (404, Some(lab)));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
 pub(super) enum AssumableRoleCommand {
     /// Make a role that others may act in for a while
     ///
-    /// Users of an issuer send its token to AssumeRoleWithWebIdentity, service accounts of the project call AssumeRole. For
+    /// Users of an issuer send its token to `AssumeRoleWithWebIdentity`, service accounts of the project call `AssumeRole`. For
     /// example, so that each user of a data lab has a bucket:
     ///
     ///   nuee assumable-role create lab --issuer datalab --grants maintainer --default --policy lab.json
