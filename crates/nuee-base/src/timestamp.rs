@@ -64,8 +64,12 @@ impl FromStr for Timestamp {
     /// Reads RFC 3339, or a date, which is its first instant in UTC.
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let instant = OffsetDateTime::parse(text, &Rfc3339).ok();
+        // What comes after a date would be passed over.
+        let is_date = text.len() == "2026-11-25".len();
         let date = || Some(Date::parse(text, &Iso8601::DATE).ok()?.midnight().assume_utc());
-        let instant = instant.or_else(date).map(|instant| instant.unix_timestamp_nanos() / 1_000);
+        let instant = instant
+            .or_else(|| is_date.then(date).flatten())
+            .map(|instant| instant.unix_timestamp_nanos() / 1_000);
         let micros = instant.and_then(|micros| i64::try_from(micros).ok());
         micros.map(Self).ok_or_else(|| InvalidTimestamp(text.chars().take(64).collect()))
     }
