@@ -183,6 +183,32 @@ actions! {
     CreateProject => "nuee:CreateProject",
     /// List the projects of an organisation.
     ListProjects => "nuee:ListProjects",
+    /// Read what a project is.
+    GetProject => "nuee:GetProject",
+    /// Ask who may do what in a project, and why.
+    ExplainAccess => "nuee:ExplainAccess",
+    /// Read what an organisation is.
+    GetOrganisation => "nuee:GetOrganisation",
+    /// Change what an organisation is called, its number and its contact.
+    UpdateOrganisation => "nuee:UpdateOrganisation",
+    /// List the users of an organisation, and what each may do.
+    ListUsers => "nuee:ListUsers",
+    /// Keep a user of an organisation from signing in, or let them again.
+    SuspendUser => "nuee:SuspendUser",
+    /// Make a user of an organisation choose another password and second factor.
+    ResetSignIn => "nuee:ResetSignIn",
+    /// List who has which role in a project or an organisation.
+    ListMembers => "nuee:ListMembers",
+    /// Give a user a role in a project or an organisation.
+    GrantRole => "nuee:GrantRole",
+    /// Take a role in a project or an organisation away from a user.
+    RevokeRole => "nuee:RevokeRole",
+    /// Invite somebody to have a role in a project or an organisation.
+    CreateInvitation => "nuee:CreateInvitation",
+    /// List the invitations to a project or an organisation that nobody has accepted yet.
+    ListInvitations => "nuee:ListInvitations",
+    /// Take an invitation back.
+    RevokeInvitation => "nuee:RevokeInvitation",
     /// See what the journal says of an organisation.
     ReadJournal => "nuee:ReadJournal",
     /// Create an organisation on the platform.
@@ -258,6 +284,19 @@ impl Action {
             | Self::CreateProject
             | Self::ListProjects
             | Self::ReadJournal
+            | Self::GetProject
+            | Self::ExplainAccess
+            | Self::GetOrganisation
+            | Self::UpdateOrganisation
+            | Self::ListUsers
+            | Self::SuspendUser
+            | Self::ResetSignIn
+            | Self::ListMembers
+            | Self::GrantRole
+            | Self::RevokeRole
+            | Self::CreateInvitation
+            | Self::ListInvitations
+            | Self::RevokeInvitation
             | Self::CreateOrganisation
             | Self::ListOrganisations
             | Self::Verify

@@ -133,6 +133,14 @@ impl Decider {
         Explanation { denied: verdict.err(), policies: answer.policies }
     }
 
+    /// Whether [`decide`](Self::decide) would allow it, for whoever shows what somebody may do. Mints nothing, and tells
+    /// the observer nothing.
+    #[must_use]
+    pub fn may(&self, principal: &Principal, action: Action, resource: Resource) -> bool {
+        let question = Question { principal: principal.clone(), action, resource };
+        self.verdict(&question).and_then(|()| refuse_narrowed(principal)).is_ok()
+    }
+
     /// Forgets every decision: to be called after whatever policies depend on has changed. Decisions that are being
     /// made meanwhile are not remembered.
     pub fn invalidate(&self) {
@@ -199,6 +207,12 @@ impl Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let action = self.action();
+        if self.reason() == Reason::SingleFactor {
+            return write!(
+                f,
+                "{action} needs a sign-in by two factors: sign in again with a code of your device"
+            );
+        }
         match self.principal() {
             Principal::Anonymous => {
                 write!(f, "{action} needs credentials: sign the request with an access key")
@@ -211,6 +225,11 @@ impl fmt::Display for Denied {
                 f,
                 "{session}, in the role {assumed}, may not do {action} here: the role does not allow it, or a policy of \
                  the session takes it away"
+            ),
+            user @ Principal::User { .. } => write!(
+                f,
+                "{user} may not do {action} here: ask an owner of the project or of the organisation for a role that \
+                 allows it"
             ),
             account @ Principal::ServiceAccount { role, .. } => write!(
                 f,

@@ -21,22 +21,28 @@
 //! logging of denials, which is the caller's; what is decided is told to an [`Observer`].
 
 mod action;
+mod attempts;
 mod bucket_policy;
 mod decider;
 mod json;
+mod password;
 mod policies;
 mod question;
+mod totp;
 mod web_identity;
 
 pub use action::Action;
+pub use attempts::{Attempts, Locked};
 pub use bucket_policy::{
     BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, SessionPolicy, Values,
 };
 pub use decider::{
     BucketRules, Decider, Decision, Denied, Explanation, Mismatch, Observer, Permit, PublicAccessBlock,
 };
+pub use password::{PasswordHash, UnfitPassword, UnusableHash, check_choice, check_password};
 pub use policies::Reason;
 pub use question::Resource;
+pub use totp::{RecoveryCodes, TotpSecret};
 pub use web_identity::{
     Algorithm, ClaimComparison, ClaimCondition, Claims, Identity, InvalidKeys, InvalidToken, Issuer, KeySet,
     Token, UnusableClaim,

@@ -38,10 +38,13 @@ const BUCKET_POLICIES: &str =
     concat!(include_str!("../policies/boundaries.cedar"), include_str!("../policies/bucket.cedar"));
 
 /// The policies whose refusal has a reason of its own. What else forbids is a statement of a bucket's policy.
-const REASONS: [(&str, Reason); 4] = [
+const REASONS: [(&str, Reason); 7] = [
+    ("organisations-are-closed-to-users", Reason::OutsideOrganisation),
     ("organisations-are-closed-to-sessions", Reason::OutsideOrganisation),
     ("organisations-are-closed", Reason::OutsideOrganisation),
     ("operators-stay-out-of-buckets", Reason::OperatorInBucket),
+    ("giving-away-needs-two-factors", Reason::SingleFactor),
+    ("opening-needs-two-factors", Reason::SingleFactor),
     (PUBLIC_ACCESS_IS_RESTRICTED, Reason::PublicAccessBlocked),
 ];
 const PUBLIC_ACCESS_IS_RESTRICTED: &str = "public-access-is-restricted";
@@ -65,6 +68,8 @@ pub enum Reason {
     DeniedByBucketPolicy,
     /// The bucket's policy would allow it as public, and public access is blocked.
     PublicAccessBlocked,
+    /// The user has signed in by one factor, and this needs two.
+    SingleFactor,
     /// A policy that narrows the session does not allow it.
     NarrowedAway,
     /// No policy permits it.
@@ -85,6 +90,7 @@ impl fmt::Display for Reason {
             Self::OperatorInBucket => "operators stay out of buckets",
             Self::DeniedByBucketPolicy => "the bucket's policy denies it",
             Self::PublicAccessBlocked => "public access is blocked",
+            Self::SingleFactor => "it needs a sign-in by two factors",
             Self::NarrowedAway => "the session's policies do not allow it",
             Self::NotPermitted => "no policy permits it",
             Self::NotApplicable => "the action does not apply to the resource",
@@ -288,6 +294,16 @@ fn why_nothing_permits(question: &Question) -> Reason {
         Principal::Anonymous => return Reason::Anonymous,
         Principal::Operator | Principal::Lifecycle => return Reason::NotPermitted,
         Principal::ServiceAccount { project, .. } | Principal::Session { project, .. } => project,
+        Principal::User { grants, .. } => {
+            let has_roles = match question.resource {
+                Resource::Platform => false,
+                Resource::Organisation(_) => grants.in_organisation().next().is_some(),
+                Resource::Project { project, .. } | Resource::Bucket { project, .. } => {
+                    grants.in_project(project).next().is_some()
+                }
+            };
+            return if has_roles { Reason::NotPermitted } else { Reason::OutsideProject };
+        }
     };
     match &question.resource {
         Resource::Project { project, .. } | Resource::Bucket { project, .. } if project == own => {

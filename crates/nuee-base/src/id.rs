@@ -79,6 +79,12 @@ ids! {
     ServiceAccountId, "service account";
     /// A session: a role that somebody acts in for a while.
     SessionId, "session";
+    /// A user: a person.
+    UserId, "user";
+    /// An invitation to join an organisation or a project.
+    InvitationId, "invitation";
+    /// A sign-in: a user at a browser or a command line, for a while.
+    SignInId, "sign-in";
     /// A bucket, for as long as it exists; its name may be used again later by another bucket.
     BucketId, "bucket";
     /// A blob: immutable sealed bytes that a site holds.

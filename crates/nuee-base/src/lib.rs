@@ -4,21 +4,28 @@
 //! input or output, and knows nothing of storage, keys or protocols.
 
 mod context;
+mod email;
 mod error;
+mod grants;
 mod id;
 mod name;
 mod narrowing;
 mod principal;
 mod secret;
+mod siren;
 mod timestamp;
 
 pub use context::{Clock, Context, Environment, Random, SystemClock, SystemRandom};
+pub use email::EmailAddress;
 pub use error::ErrorKind;
+pub use grants::{Grants, Scope};
 pub use id::{
-    BlobId, BucketId, InvalidId, OrganisationId, ProjectId, ServiceAccountId, SessionId, SiteId, UploadId,
+    BlobId, BucketId, InvalidId, InvitationId, OrganisationId, ProjectId, ServiceAccountId, SessionId,
+    SignInId, SiteId, UploadId, UserId,
 };
 pub use name::{AccessKeyId, BucketName, InvalidName, ObjectKey, Slug};
 pub use narrowing::Narrowing;
-pub use principal::{Principal, Role};
+pub use principal::{Assurance, Principal, Role};
 pub use secret::Secret;
+pub use siren::Siren;
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use crate::{InvalidName, Narrowing, OrganisationId, ProjectId, ServiceAccountId, SessionId, Slug};
+use crate::{
+    Grants, InvalidName, Narrowing, OrganisationId, ProjectId, ServiceAccountId, SessionId, Slug, UserId,
+};
 
 /// Whoever acts. A principal is known by the time a request is authenticated, and never changes during it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,16 +43,37 @@ pub enum Principal {
         /// What is taken away from what the role may do.
         narrowing: Narrowing,
     },
+    /// A person who has signed in.
+    User {
+        /// The user.
+        id: UserId,
+        /// The only organisation it can act in.
+        organisation: OrganisationId,
+        /// The roles it has now, and where.
+        grants: Grants,
+        /// How surely it is that person.
+        assurance: Assurance,
+    },
+}
+
+/// How surely somebody who has signed in is who they say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assurance {
+    /// By one thing, such as a password.
+    SingleFactor,
+    /// By two things of different kinds, such as a password and a device.
+    MultiFactor,
 }
 
 impl Principal {
-    /// The only organisation and the only project that it can act in, if there is such a place.
+    /// The only organisation and the only project that it can act in, if there is such a place. A user can act in several
+    /// projects.
     #[must_use]
     pub fn place(&self) -> Option<(OrganisationId, ProjectId)> {
         match self {
             Self::ServiceAccount { organisation, project, .. }
             | Self::Session { organisation, project, .. } => Some((*organisation, *project)),
-            Self::Anonymous | Self::Operator | Self::Lifecycle => None,
+            Self::Anonymous | Self::Operator | Self::Lifecycle | Self::User { .. } => None,
         }
     }
 }
@@ -63,6 +86,7 @@ impl fmt::Display for Principal {
             Self::Lifecycle => f.write_str("lifecycle"),
             Self::ServiceAccount { id, .. } => write!(f, "service-account/{id}"),
             Self::Session { id, .. } => write!(f, "session/{id}"),
+            Self::User { id, .. } => write!(f, "user/{id}"),
         }
     }
 }
@@ -96,6 +120,13 @@ impl Role {
             Self::Reader => other == Self::Reader,
             Self::Auditor => other == Self::Auditor,
         }
+    }
+
+    /// Whether nobody should have both at one place: who audits does nothing there that is to be audited.
+    #[must_use]
+    pub fn is_incompatible_with(self, other: Self) -> bool {
+        let acts = |role| matches!(role, Self::Owner | Self::Maintainer | Self::Developer);
+        (self == Self::Auditor && acts(other)) || (acts(self) && other == Self::Auditor)
     }
 
     /// The word for this role, in commands, settings and policies.

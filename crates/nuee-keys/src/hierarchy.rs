@@ -87,6 +87,13 @@ impl KeyRing {
         })
     }
 
+    /// The key that codes what is found on the whole platform and tells nothing by itself, such as addresses of people.
+    pub fn lookup_key(&self) -> Result<Arc<RowMacKey>, Error> {
+        self.rows.get(&OrganisationId::from_bytes(PLATFORM), self.environment.now(), self.lifetime, || {
+            Ok(RowMacKey::new(&self.custody.derive_for_platform(b"nuee/lookup/v1")?[..]))
+        })
+    }
+
     /// The key that seals what the journal says of an organisation, or of the platform itself (sixteen zeroes).
     pub fn journal_key(&self, organisation: OrganisationId) -> Result<Arc<JournalKey>, Error> {
         self.journal.get(&organisation, self.environment.now(), self.lifetime, || {

@@ -11,6 +11,7 @@
 //! SQLite is visible here only. A second engine (PostgreSQL) will be a second adapter behind the same public types;
 //! there is no trait before there are two.
 
+mod answer;
 mod assumable_role;
 mod ballast;
 mod blob;
@@ -38,6 +39,7 @@ mod tests;
 mod transaction;
 mod upload;
 mod usage;
+mod user;
 mod version;
 mod writer;
 
@@ -58,4 +60,5 @@ pub use session::SessionRow;
 pub use transaction::{Snapshot, Transaction};
 pub use upload::{PartRow, UploadRow};
 pub use usage::Usage;
+pub use user::{CredentialRow, GrantRow, IdentityRow, InvitationRow, SignInRow, UserRow};
 pub use version::{ListedRow, VersionRow};

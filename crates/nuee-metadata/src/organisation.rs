@@ -36,6 +36,12 @@ impl Snapshot<'_> {
         self.find("SELECT id, name, record, mac FROM organisations WHERE id = ?1", (id.to_bytes(),), convert)
     }
 
+    /// The organisation of this name.
+    pub fn organisation_named(&self, name: &Slug) -> Result<Option<OrganisationRow>, Error> {
+        let sql = "SELECT id, name, record, mac FROM organisations WHERE name = ?1";
+        self.find(sql, (name.as_str(),), convert)
+    }
+
     /// Every organisation, by name.
     pub fn organisations(&self) -> Result<Vec<OrganisationRow>, Error> {
         self.collect("SELECT id, name, record, mac FROM organisations ORDER BY name", (), convert)
@@ -47,5 +53,11 @@ impl Transaction<'_> {
     pub fn insert_organisation(&self, row: &OrganisationRow) -> Result<(), Error> {
         let sql = "INSERT INTO organisations (id, name, record, mac) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, (row.id.to_bytes(), row.name.as_str(), &row.record, row.mac)).map(drop)
+    }
+
+    /// Replaces what an organisation is called and its record. [`Error::Duplicate`] if the name is taken.
+    pub fn update_organisation(&self, row: &OrganisationRow) -> Result<bool, Error> {
+        let sql = "UPDATE organisations SET name = ?2, record = ?3, mac = ?4 WHERE id = ?1";
+        Ok(self.execute(sql, (row.id.to_bytes(), row.name.as_str(), &row.record, row.mac))? > 0)
     }
 }

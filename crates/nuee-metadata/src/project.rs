@@ -61,6 +61,29 @@ impl Snapshot<'_> {
         self.find(sql, (id.to_bytes(),), convert)
     }
 
+    /// The project of this name in an organisation.
+    pub fn project_named(
+        &self,
+        organisation: OrganisationId,
+        name: &Slug,
+    ) -> Result<Option<ProjectRow>, Error> {
+        let sql =
+            "SELECT id, organisation, name, record, mac FROM projects WHERE organisation = ?1 AND name = ?2";
+        self.find(sql, (organisation.to_bytes(), name.as_str()), convert)
+    }
+
+    /// The projects of an organisation whose names come after `after`, by name; at most `limit`.
+    pub fn projects_after(
+        &self,
+        organisation: OrganisationId,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<ProjectRow>, Error> {
+        let sql = "SELECT id, organisation, name, record, mac FROM projects \
+                   WHERE organisation = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+        self.collect(sql, (organisation.to_bytes(), after, limit), convert)
+    }
+
     /// The projects of an organisation, by name.
     pub fn projects(&self, organisation: OrganisationId) -> Result<Vec<ProjectRow>, Error> {
         let sql =

@@ -54,6 +54,14 @@ impl<'a, 'stmt> Columns<'a, 'stmt> {
         }
     }
 
+    /// A column of bytes that may be empty of any value.
+    pub(crate) fn optional_array<const N: usize>(&self, column: usize) -> Result<Option<[u8; N]>, Error> {
+        match self.row.get_ref(column)? {
+            ValueRef::Null => Ok(None),
+            _ => self.array(column).map(Some),
+        }
+    }
+
     /// A text column that may be empty of any value.
     pub(crate) fn optional_text<T: FromStr>(&self, column: usize) -> Result<Option<T>, Error> {
         match self.row.get_ref(column)? {

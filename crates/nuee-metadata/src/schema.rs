@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// One entry per schema version; entry `n` brings version `n` to version `n + 1`. Never edited once released.
-const MIGRATIONS: [&str; 3] = ["
+const MIGRATIONS: [&str; 4] = ["
     CREATE TABLE platform (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE organisations (
         id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
@@ -102,6 +102,38 @@ const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE journal_tiles (
         level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
     ) STRICT;
+", "
+    CREATE TABLE users (
+        id BLOB PRIMARY KEY, organisation BLOB NOT NULL, login BLOB NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX users_by_organisation ON users (organisation, id);
+    CREATE TABLE credentials (user BLOB PRIMARY KEY, record BLOB NOT NULL, mac BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE identities (
+        issuer TEXT NOT NULL, subject BLOB NOT NULL, user BLOB NOT NULL, mac BLOB NOT NULL, PRIMARY KEY (issuer, subject)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX identities_by_user ON identities (user);
+    CREATE TABLE grants (
+        scope BLOB NOT NULL, user BLOB NOT NULL, role TEXT NOT NULL, organisation BLOB NOT NULL, record BLOB NOT NULL,
+        mac BLOB NOT NULL, PRIMARY KEY (scope, user, role)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX grants_by_user ON grants (user);
+    CREATE TABLE invitations (
+        id BLOB PRIMARY KEY, scope BLOB NOT NULL, organisation BLOB NOT NULL, token BLOB NOT NULL UNIQUE,
+        expires_at INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX invitations_by_scope ON invitations (scope, id);
+    CREATE INDEX invitations_by_end ON invitations (expires_at);
+    CREATE TABLE sign_ins (
+        id BLOB PRIMARY KEY, user BLOB NOT NULL, token BLOB NOT NULL UNIQUE, previous BLOB UNIQUE,
+        expires_at INTEGER NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sign_ins_by_user ON sign_ins (user, id);
+    CREATE INDEX sign_ins_by_end ON sign_ins (expires_at);
+    CREATE TABLE answers (
+        principal TEXT NOT NULL, key TEXT NOT NULL, expires_at INTEGER NOT NULL, record BLOB NOT NULL,
+        PRIMARY KEY (principal, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX answers_by_end ON answers (expires_at);
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

@@ -1,6 +1,6 @@
 //! What can go wrong in tenancy.
 
-use nuee_base::{ErrorKind, Slug};
+use nuee_base::{ErrorKind, Role, Slug, Timestamp};
 
 /// A failure of tenancy.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,39 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The role does not go with one that the user has.
+    #[error(
+        "{user} has the role {present} on {place}, and nobody has that and {wanted} at one place: who audits does \
+             nothing there that is to be audited"
+    )]
+    Incompatible {
+        /// The user.
+        user: String,
+        /// The role that it has.
+        present: Role,
+        /// Where it has it.
+        place: String,
+        /// The role that it would have had.
+        wanted: Role,
+    },
+    /// It has changed since whoever would change it looked.
+    #[error("it has changed meanwhile: read it again, and change that")]
+    Changed,
+    /// It cannot be as things are now.
+    #[error("{0}")]
+    Conflict(String),
+    /// What was shown to sign in, or to go on, is of no use. It does not say why.
+    #[error("{0}")]
+    NotSignedIn(&'static str),
+    /// The password is right, and a code of the user's device is needed too.
+    #[error("a code of your device is needed too")]
+    CodeNeeded,
+    /// Too many attempts to sign in failed.
+    #[error("too many attempts failed: try again after {0}")]
+    Locked(Timestamp),
+    /// The process is stopping.
+    #[error("the work was interrupted: try again")]
+    Interrupted,
     /// The role is not for whoever would assume it.
     #[error("the role {role} is not for you: it does not trust who you are")]
     NotTrusted {
@@ -65,10 +98,15 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Exists { .. } => ErrorKind::Conflict,
+            Self::Exists { .. } | Self::Incompatible { .. } | Self::Conflict(_) => ErrorKind::Conflict,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Invalid { .. } => ErrorKind::Invalid,
-            Self::NotTrusted { .. } | Self::Claim(_) => ErrorKind::Denied,
+            Self::NotTrusted { .. } | Self::Claim(_) | Self::NotSignedIn(_) | Self::CodeNeeded => {
+                ErrorKind::Denied
+            }
+            Self::Locked(_) => ErrorKind::LimitExceeded,
+            Self::Interrupted => ErrorKind::Unavailable,
+            Self::Changed => ErrorKind::PreconditionFailed,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Permit(mismatch) => mismatch.kind(),
             Self::Metadata(error) => error.kind(),

@@ -1,25 +1,33 @@
-//! Organisations, projects, service accounts, and sessions in assumable roles.
+//! Organisations, projects, users and what they may do, service accounts, and sessions in assumable roles.
 //!
 //! An *organisation* is the tenant and the boundary of keys; a *project* is its unit of work; a *service account* acts
 //! in one project, known by access keys. For example, the first start makes organisation `local`, project `default` in
 //! it, and a service account that owns the project, whose secret is shown once. An *assumable role* is what others act as
-//! for a while, in a *session* with a temporary access key.
+//! for a while, in a *session* with a temporary access key. A *user* is a person, who joins by an *invitation*, has roles by
+//! *grants*, and acts in a *sign-in*.
 //!
 //! Promised: names are unique where they must be; a secret is never kept but sealed under the organisation's key; a
 //! revoked account is refused from the moment its revocation returns; each change is journalled in its transaction.
 //!
-//! Deliberately absent: people, who are known to issuers alone, and what is stored in a project.
+//! Deliberately absent: speaking to issuers, who make people known too, and what is stored in a project.
 
 mod access_key;
+mod answer;
 mod assumable_role;
+mod credential;
 mod error;
+mod identity;
+mod invitation;
 mod journal;
+mod membership;
 mod organisation;
 mod project;
 mod project_keys;
 mod quota;
 mod service_account;
 mod session;
+mod sign_in;
+mod user;
 mod verify;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -28,24 +36,32 @@ use nuee_base::{Environment, ProjectId, Slug};
 use nuee_journal::Journal;
 use nuee_keys::KeyRing;
 use nuee_metadata::{Metadata, RowCache};
+use tokio::sync::Semaphore;
 
 pub use access_key::{MAX_ACCESS_KEYS, ShownKey};
+pub use answer::{Asked, KeptAnswer};
 pub use assumable_role::{
     AssumableRole, LONGEST_SESSION, RoleTerms, SHORTEST_SESSION, Trusted, parse_role_arn, role_arn,
 };
+pub use credential::{Enrolment, Presented};
 pub use error::Error;
-pub use organisation::Organisation;
+pub use invitation::{Invitation, Joining, LocalCredential, Offer};
+pub use membership::{Grant, Member, MembersAfter};
+pub use organisation::{Organisation, Profile};
 pub use project::Project;
 pub use project_keys::ProjectKeys;
 pub use quota::{Holdings, Quota, Quotas};
 pub use service_account::{AccessKey, KnownKey, ServiceAccount};
 pub use session::{Beginner, Known, Session, TemporaryKey, Wanted};
+pub use sign_in::{Binding, Client, GivenToken, KnownUser, LONGEST_SIGN_IN, RENEWED_AFTER, Shown, SignIn};
+pub use user::User;
 pub use verify::DamagedRow;
 
 use access_key::KeyUses;
 use quota::KNOWN_QUOTAS;
 use service_account::{KNOWN_KEYS, KnownKeys};
 use session::{KNOWN_SESSIONS, KnownSessions};
+use sign_in::{KNOWN_SIGN_INS, KnownUsers};
 
 /// Organisations, projects and service accounts of a platform. Cheap to clone.
 #[derive(Clone)]
@@ -60,6 +76,8 @@ struct Shared {
     uses: KeyUses,
     known_quotas: RowCache<ProjectId, Arc<Quota>>,
     known_sessions: KnownSessions,
+    known_users: KnownUsers,
+    password_checks: Arc<Semaphore>,
     /// The issuers of the settings.
     issuers: BTreeSet<Slug>,
 }
@@ -88,6 +106,8 @@ impl Tenancy {
             uses: KeyUses::default(),
             known_quotas: RowCache::new(KNOWN_QUOTAS),
             known_sessions: KnownSessions::new(KNOWN_SESSIONS),
+            known_users: KnownUsers::new(KNOWN_SIGN_INS),
+            password_checks: credential::checks(),
             issuers,
         }))
     }

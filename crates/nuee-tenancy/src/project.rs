@@ -1,14 +1,15 @@
 //! Projects.
 
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{Context, OrganisationId, ProjectId, Slug, Timestamp};
+use nuee_base::{Context, OrganisationId, Principal, ProjectId, Role, Slug, Timestamp};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{Mac, ProjectKeyRow, ProjectRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Quota, Tenancy,
+    Error, Grant, Quota, Tenancy,
+    organisation::organisation_of,
     project_keys::{self, decode, encode},
 };
 
@@ -53,8 +54,21 @@ fn fields(id: ProjectId, organisation: OrganisationId, name: &Slug, record: &[u8
         .bytes(record)
 }
 
+/// What makes a user who creates a project its owner.
+fn owner_of(context: &Context, project: &Project) -> Option<Grant> {
+    let Principal::User { id, .. } = context.principal() else { return None };
+    Some(Grant {
+        place: project.resource(),
+        user: *id,
+        role: Role::Owner,
+        granted_at: context.now(),
+        granted_by: context.principal().to_string(),
+        expires_at: None,
+    })
+}
+
 impl Tenancy {
-    /// Creates a project, and its first key, in the organisation that the permit is for.
+    /// Creates a project, and its first key, in the organisation that the permit is for. A user who does so owns it.
     pub async fn create_project(
         &self,
         context: &Context,
@@ -77,6 +91,8 @@ impl Tenancy {
         let key = ProjectKeyRow { project: id, version: 1, record: wrapped, mac };
         let entry = Entry::new(context, &self.0.keys, organisation, format!("project/{id}"))?;
         let said = project.name.to_string();
+        let (tenancy, owner) = (self.clone(), owner_of(context, &project));
+        let forget = owner.as_ref().map(|grant| self.forget_user(grant.user));
         let create = move |transaction: &Transaction<'_>| {
             match transaction.insert_project(&row) {
                 Err(nuee_metadata::Error::Duplicate) => {
@@ -86,9 +102,12 @@ impl Tenancy {
             }?;
             transaction.insert_project_key(&key)?;
             entry.append(transaction, Action::CreateProject.as_str(), Subject::detail(&said))?;
-            Ok::<_, Error>(())
+            if let Some(grant) = &owner {
+                tenancy.put_grant(transaction, grant, &entry)?;
+            }
+            Ok::<_, Error>(forget)
         };
-        self.0.metadata.write(create).await?;
+        self.0.metadata.write(create).await.map(drop)?;
         Ok(project)
     }
 
@@ -114,6 +133,41 @@ impl Tenancy {
     pub fn project(&self, permit: &Permit, name: &Slug) -> Result<Option<Project>, Error> {
         let rows = self.project_rows(permit)?;
         rows.into_iter().find(|row| row.name == *name).map(|row| self.open_project(row)).transpose()
+    }
+
+    /// The project that the permit is for.
+    pub fn get_project(&self, permit: &Permit) -> Result<Project, Error> {
+        permit.require(Action::GetProject, permit.resource())?;
+        let Resource::Project { organisation, project } = permit.resource() else {
+            return Err(Error::NotFound { kind: "project", name: permit.resource().to_string() });
+        };
+        let row = self.0.metadata.read(|snapshot| snapshot.project(project))?;
+        let row = row.filter(|row| row.organisation == organisation);
+        self.open_project(row.ok_or_else(|| Error::NotFound { kind: "project", name: project.to_string() })?)
+    }
+
+    /// The name of a project that somebody has a role in, who is shown it.
+    pub fn project_name(&self, id: ProjectId) -> Result<Slug, Error> {
+        let row = self.0.metadata.read(|snapshot| snapshot.project(id))?;
+        row.map(|row| row.name).ok_or_else(|| Error::NotFound { kind: "project", name: id.to_string() })
+    }
+
+    /// Where the project of this name in an organisation stands, for whoever asks for a decision; `None` if there is none.
+    pub fn locate_project(
+        &self,
+        organisation: OrganisationId,
+        name: &Slug,
+    ) -> Result<Option<Resource>, Error> {
+        let row = self.0.metadata.read(|snapshot| snapshot.project_named(organisation, name))?;
+        row.map(|row| Ok(self.open_project(row)?.resource())).transpose()
+    }
+
+    /// The projects of the organisation that the permit is for whose names come after `after`, by name; `limit` at most.
+    pub fn list_projects(&self, permit: &Permit, after: &str, limit: u32) -> Result<Vec<Project>, Error> {
+        permit.require(Action::ListProjects, permit.resource())?;
+        let organisation = organisation_of(permit)?;
+        let rows = self.0.metadata.read(|snapshot| snapshot.projects_after(organisation, after, limit))?;
+        rows.into_iter().map(|row| self.open_project(row)).collect()
     }
 
     /// The projects of the organisation that the permit is for, by name.

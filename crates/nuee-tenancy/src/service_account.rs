@@ -11,7 +11,7 @@ use nuee_base::{
     Slug, Timestamp,
 };
 use nuee_journal::{Entry, Subject};
-use nuee_keys::RowBuilder;
+use nuee_keys::{RowBuilder, TokenDigest};
 use nuee_metadata::{AccessKeyRow, RowCache, ServiceAccountRow, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +109,14 @@ impl From<KeyRecord> for KeyState {
     }
 }
 
+impl KnownKey {
+    /// Whether this is its secret. Takes the same time whatever is wrong with it.
+    #[must_use]
+    pub fn has_secret(&self, secret: &Secret) -> bool {
+        TokenDigest::of(self.secret.expose()).is_of(secret.expose())
+    }
+}
+
 fn account_fields(organisation: OrganisationId, row: &ServiceAccountRow) -> RowBuilder {
     RowBuilder::new("service_accounts")
         .bytes(&organisation.to_bytes())
@@ -155,7 +163,10 @@ impl Tenancy {
 
         let key_row = self.key_row((organisation, id), &key, (created_at, None))?;
         let entry = Entry::new(context, &self.0.keys, organisation, format!("service-account/{id}"))?;
+        let tenancy = self.clone();
+        let by_operator = *context.principal() == Principal::Operator;
         let create = move |transaction: &Transaction<'_>| {
+            tenancy.refuse_operator(transaction, by_operator, organisation)?;
             match transaction.insert_service_account(&row) {
                 Err(nuee_metadata::Error::Duplicate) => {
                     Err(Error::Exists { kind: "service account", name: row.name })

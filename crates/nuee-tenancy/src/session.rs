@@ -21,7 +21,7 @@ use crate::{
     AssumableRole, Error, Tenancy,
     assumable_role::{SHORTEST_SESSION, Trusted, role_arn},
     project_keys::{decode, encode},
-    service_account::{SECRET_LETTERS, project_of},
+    service_account::project_of,
 };
 
 /// What ids of temporary access keys begin with.
@@ -192,7 +192,7 @@ impl Tenancy {
         let ends_micros = created_at.saturating_add(duration).as_micros();
         let expires_at = Timestamp::from_micros(ends_micros - ends_micros.rem_euclid(1_000_000));
         let key = self.generate_key(KEY_PREFIX)?;
-        let token = self.generate_token();
+        let token = self.generate_token("");
         let sealed = Sealed {
             secret: key.secret.expose().to_owned(),
             token_digest: TokenDigest::of(token.expose()).to_bytes(),
@@ -244,12 +244,6 @@ impl Tenancy {
         };
         self.0.metadata.write(begin).await?;
         Ok(TemporaryKey { id: key.id, secret: key.secret, token, expires_at, principal })
-    }
-
-    fn generate_token(&self) -> Secret {
-        let mut random = [0; 48];
-        self.0.environment.fill_random(&mut random);
-        Secret::new(random.iter().map(|byte| char::from(SECRET_LETTERS[usize::from(byte & 63)])).collect())
     }
 
     /// What a temporary access key makes known, also when its time is over. `None` if there is no such key, or the

@@ -6,6 +6,8 @@ use nuee_base::{OrganisationId, ProjectId, Timestamp};
 use nuee_journal::{Checkpoint, Leaf, States, differences};
 use nuee_metadata::{ProjectKeyRow, ProjectRow, ServiceAccountRow, Snapshot};
 
+mod people;
+
 use crate::{
     Error, Tenancy,
     assumable_role::resource_of,
@@ -28,6 +30,7 @@ impl Tenancy {
                 let (id, name) = (row.id, row.name.clone());
                 rows.insert(format!("organisation/{id}"), name.to_string());
                 note(&mut damaged, || format!("organisation {name}"), self.open_organisation(row));
+                self.verify_people(snapshot, id, &mut rows, &mut damaged)?;
                 for row in snapshot.projects(id)? {
                     self.verify_project(snapshot, row, &mut rows, &mut damaged)?;
                 }
@@ -140,7 +143,9 @@ fn replay(said: &mut States, leaf: Leaf, now: Timestamp) {
     let Leaf { action, on, detail, .. } = leaf;
     let detail = detail.unwrap_or_default();
     let is = |known: Action| action == known.as_str();
-    if is(Action::CreateProject) {
+    if people::replay(said, (&action, &on, &detail), now) {
+        // It is of people.
+    } else if is(Action::CreateProject) {
         said.insert(key_of(&on), key_state(1));
         said.insert(on, detail);
     } else if is(Action::CreateOrganisation) {

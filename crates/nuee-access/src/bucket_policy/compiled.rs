@@ -212,6 +212,10 @@ fn may_mean(principals: &Principals, principal: &Principal) -> bool {
     if principals.anyone || principals.negated {
         return !(principals.anyone && principals.negated);
     }
+    if let Principal::User { .. } = principal {
+        // Which project counts for a user depends on the bucket.
+        return principals.named.iter().any(|named| matches!(named, NamedPrincipal::All(_)));
+    }
     let Some((organisation, project)) = principal.place() else { return false };
     principals.named.iter().any(|named| match (named, principal) {
         (NamedPrincipal::All(all), _) => *all == organisation || all.to_bytes() == project.to_bytes(),
@@ -253,7 +257,7 @@ fn schema(actions: &[Action], attributes: &[(String, Attribute)]) -> Result<Sche
         .map(|(name, attribute)| format!("{}?: {},", quoted(name), attribute.type_name()))
         .collect();
     let text = format!(
-        "namespace Nuee {{ {} action {} appliesTo {{ principal: [Anonymous, Operator, ServiceAccount, Session], \
+        "namespace Nuee {{ {} action {} appliesTo {{ principal: [Anonymous, Operator, ServiceAccount, Session, User], \
          resource: [Bucket, Project], context: {{ resource: String, matching?: Set<Long>, public_access_restricted?: Bool, {} }} }}; }}",
         include_str!("../../policies/entities.cedarschema"),
         actions.join(", "),

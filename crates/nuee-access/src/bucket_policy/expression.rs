@@ -297,9 +297,11 @@ fn each(condition: &Condition, write: impl Fn(&str) -> Option<String>) -> Result
 }
 
 const IN_PROJECT: &str = "(principal is Nuee::ServiceAccount && resource in principal.project) || (principal is \
-                          Nuee::Session && resource in principal.project)";
+                          Nuee::Session && resource in principal.project) || (principal is Nuee::User && \
+                          principal has project && resource in principal.project)";
 /// Sessions are not among the owners that nobody locks out: an owner's own key is.
-const OWN_PROJECT: &str = "principal is Nuee::ServiceAccount && resource in principal.project";
+const OWN_PROJECT: &str = "((principal is Nuee::ServiceAccount && resource in principal.project) || (principal is \
+                           Nuee::User && principal has project && resource in principal.project))";
 
 /// The values were checked when the policy was read, so this is a defect; it refuses the policy.
 fn unreadable(value: &str) -> String {
@@ -311,7 +313,7 @@ fn principals(principals: &Principals) -> Option<String> {
     if principals.anyone {
         return principals.negated.then(|| "false".to_owned());
     }
-    let (mut accounts, mut sessions) = (Vec::new(), Vec::new());
+    let (mut accounts, mut sessions, mut users) = (Vec::new(), Vec::new(), Vec::new());
     for named in &principals.named {
         match named {
             NamedPrincipal::All(id) => {
@@ -321,6 +323,11 @@ fn principals(principals: &Principals) -> Option<String> {
                 );
                 accounts.push(all.clone());
                 sessions.push(all);
+                // The project of a user is the one that the bucket is in, if it has a role there.
+                users.push(format!(
+                    "(principal.organisation == Nuee::Organisation::\"{id}\" || (principal has project && \
+                     principal.project == Nuee::Project::\"{id}\"))"
+                ));
             }
             NamedPrincipal::Account(organisation, account) => accounts.push(format!(
                 "(principal == Nuee::ServiceAccount::\"{account}\" && principal.organisation == \
@@ -332,7 +339,7 @@ fn principals(principals: &Principals) -> Option<String> {
         }
     }
     let mut kinds = Vec::new();
-    for (kind, named) in [("ServiceAccount", accounts), ("Session", sessions)] {
+    for (kind, named) in [("ServiceAccount", accounts), ("Session", sessions), ("User", users)] {
         if !named.is_empty() {
             kinds.push(format!("(principal is Nuee::{kind} && {})", any(named)));
         }

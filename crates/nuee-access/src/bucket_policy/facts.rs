@@ -177,7 +177,7 @@ impl<'a> Asked<'a> {
 fn kind(principal: &Principal) -> &'static str {
     match principal {
         Principal::Anonymous => "Anonymous",
-        Principal::ServiceAccount { .. } => "User",
+        Principal::ServiceAccount { .. } | Principal::User { .. } => "User",
         Principal::Session { .. } => "AssumedRole",
         Principal::Operator | Principal::Lifecycle => "",
     }
@@ -187,6 +187,7 @@ fn user_id(principal: &Principal) -> String {
     match principal {
         Principal::Anonymous => "anonymous".to_owned(),
         Principal::ServiceAccount { id, .. } => id.to_string(),
+        Principal::User { id, .. } => id.to_string(),
         Principal::Session { id, name, .. } => format!("{id}:{name}"),
         Principal::Operator | Principal::Lifecycle => String::new(),
     }
@@ -196,6 +197,7 @@ fn user_id(principal: &Principal) -> String {
 fn user_name(principal: &Principal) -> String {
     match principal {
         Principal::ServiceAccount { id, .. } => id.to_string(),
+        Principal::User { id, .. } => id.to_string(),
         _ => String::new(),
     }
 }
@@ -206,6 +208,7 @@ fn principal_arn(principal: &Principal) -> String {
         Principal::ServiceAccount { id, organisation, .. } => {
             format!("arn:aws:iam::{organisation}:user/{id}")
         }
+        Principal::User { id, organisation, .. } => format!("arn:aws:iam::{organisation}:user/{id}"),
         Principal::Session { project, assumed, .. } => format!("arn:aws:iam::{project}:role/{assumed}"),
         Principal::Anonymous | Principal::Operator | Principal::Lifecycle => String::new(),
     }

@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use nuee_base::{Principal, Role};
+use nuee_base::{Principal, ProjectId, Role};
 
 use super::{
     ConditionKey, Values,
@@ -55,10 +55,7 @@ fn conclude(document: &Document, asked: &Asked<'_>, (restricted, narrows): (bool
         Action::GetBucketPolicy | Action::PutBucketPolicy | Action::DeleteBucketPolicy
     );
     let own = in_own_project(asked);
-    let keeper = !narrows
-        && kept
-        && own
-        && matches!(asked.question.principal, Principal::ServiceAccount { role: Role::Owner, .. });
+    let keeper = !narrows && kept && own && owns(asked);
     if applying.iter().any(|statement| !statement.allows && !keeper) {
         return Outcome::Denied;
     }
@@ -72,8 +69,29 @@ fn conclude(document: &Document, asked: &Asked<'_>, (restricted, narrows): (bool
 fn in_own_project(asked: &Asked<'_>) -> bool {
     match (&asked.question.principal, &asked.question.resource) {
         (principal, Resource::Bucket { project, .. }) => {
-            principal.place().is_some_and(|(_, own)| own == *project)
+            let of_user = user_project(asked).is_some_and(|own| own == *project);
+            of_user || principal.place().is_some_and(|(_, own)| own == *project)
         }
+        _ => false,
+    }
+}
+
+/// The project of a user is the one that the bucket is in, if it has a role there.
+fn user_project(asked: &Asked<'_>) -> Option<ProjectId> {
+    match (&asked.question.principal, &asked.question.resource) {
+        (
+            Principal::User { organisation: own, grants, .. },
+            Resource::Bucket { organisation, project, .. },
+        ) if own == organisation => grants.in_project(*project).next().map(|_| *project),
+        _ => None,
+    }
+}
+
+fn owns(asked: &Asked<'_>) -> bool {
+    match &asked.question.principal {
+        Principal::ServiceAccount { role, .. } => *role == Role::Owner,
+        Principal::User { grants, .. } => user_project(asked)
+            .is_some_and(|project| grants.in_project(project).any(|role| role == Role::Owner)),
         _ => false,
     }
 }
@@ -112,6 +130,10 @@ fn is(named: &NamedPrincipal, asked: &Asked<'_>) -> bool {
         }
         Principal::Session { organisation, project, assumed, .. } => {
             (organisation.to_string(), project.to_string(), format!("{project}:role/{assumed}"))
+        }
+        Principal::User { id, organisation, .. } => {
+            let project = user_project(asked).map(|project| project.to_string()).unwrap_or_default();
+            (organisation.to_string(), project, format!("a user, {id}"))
         }
         _ => return false,
     };
@@ -178,11 +200,18 @@ fn values(key: &ConditionKey, asked: &Asked<'_>) -> Vec<String> {
     let principal = &asked.question.principal;
     let account = match principal {
         Principal::ServiceAccount { id, .. } => Some(id.to_string()),
+        Principal::User { id, .. } => Some(id.to_string()),
         _ => None,
     };
-    let organisation = principal.place().map(|(organisation, _)| organisation.to_string());
+    let organisation = match principal {
+        Principal::User { organisation, .. } => Some(organisation.to_string()),
+        _ => principal.place().map(|(organisation, _)| organisation.to_string()),
+    };
     let (kind, id, arn) = match principal {
         Principal::ServiceAccount { id, organisation, .. } => {
+            ("User", Some(id.to_string()), Some(format!("arn:aws:iam::{organisation}:user/{id}")))
+        }
+        Principal::User { id, organisation, .. } => {
             ("User", Some(id.to_string()), Some(format!("arn:aws:iam::{organisation}:user/{id}")))
         }
         Principal::Session { id, name, project, assumed, .. } => (

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use cedar_policy::{
     Entities, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, RestrictedExpression, Schema,
 };
-use nuee_base::{OrganisationId, Principal, ProjectId, Role, Slug};
+use nuee_base::{Assurance, Grants, OrganisationId, Principal, ProjectId, Role, Slug};
 
 use crate::{Action, Resource, question::Question};
 
@@ -27,6 +27,8 @@ pub(crate) struct Vocabulary {
     lifecycle: EntityTypeName,
     service_account: EntityTypeName,
     session: EntityTypeName,
+    user: EntityTypeName,
+    organisation_role: EntityTypeName,
     action: EntityTypeName,
 }
 
@@ -43,6 +45,8 @@ impl Vocabulary {
             lifecycle: "Nuee::Lifecycle".parse()?,
             service_account: "Nuee::ServiceAccount".parse()?,
             session: "Nuee::Session".parse()?,
+            user: "Nuee::User".parse()?,
+            organisation_role: "Nuee::OrganisationRole".parse()?,
             action: "Nuee::Action".parse()?,
         })
     }
@@ -58,6 +62,7 @@ impl Vocabulary {
             Principal::Lifecycle => uid(&self.lifecycle, "lifecycle"),
             Principal::ServiceAccount { id, .. } => uid(&self.service_account, id.to_string()),
             Principal::Session { id, .. } => uid(&self.session, id.to_string()),
+            Principal::User { id, .. } => uid(&self.user, id.to_string()),
         }
     }
 
@@ -78,7 +83,7 @@ impl Vocabulary {
         schema: Option<&Schema>,
     ) -> Result<Entities, Unrepresentable> {
         let mut entities = self.resource_chain(&question.resource);
-        entities.push(self.principal_entity(&question.principal)?);
+        entities.push(self.principal_entity(&question.principal, &question.resource)?);
         Entities::from_entities(entities, schema).map_err(|_| Unrepresentable)
     }
 
@@ -94,11 +99,18 @@ impl Vocabulary {
         uid(&self.role, role.as_str())
     }
 
-    fn principal_entity(&self, principal: &Principal) -> Result<Entity, Unrepresentable> {
+    fn principal_entity(
+        &self,
+        principal: &Principal,
+        resource: &Resource,
+    ) -> Result<Entity, Unrepresentable> {
         let name = self.principal(principal);
         let (organisation, project, role, assumed) = match principal {
             Principal::Anonymous | Principal::Operator | Principal::Lifecycle => {
                 return Ok(Entity::with_uid(name));
+            }
+            Principal::User { organisation, grants, assurance, .. } => {
+                return self.user_entity(name, *organisation, (grants, *assurance), resource);
             }
             Principal::ServiceAccount { organisation, project, role, .. } => {
                 (organisation, project, role, None)
@@ -115,6 +127,41 @@ impl Vocabulary {
         let text = |name: &Slug| RestrictedExpression::new_string(name.to_string());
         attributes.extend(assumed.map(|assumed| ("assumed".to_owned(), text(assumed))));
         Entity::new(name, attributes, HashSet::from([self.role(*role)])).map_err(|_| Unrepresentable)
+    }
+
+    /// A user with the roles that it has where the resource stands.
+    fn user_entity(
+        &self,
+        name: EntityUid,
+        organisation: OrganisationId,
+        (grants, assurance): (&Grants, Assurance),
+        resource: &Resource,
+    ) -> Result<Entity, Unrepresentable> {
+        let place = RestrictedExpression::new_entity_uid;
+        let mut attributes = HashMap::from([
+            ("organisation".to_owned(), place(self.organisation(organisation))),
+            ("multiFactor".to_owned(), RestrictedExpression::new_bool(assurance == Assurance::MultiFactor)),
+        ]);
+        let mut roles = HashSet::new();
+        match *resource {
+            Resource::Organisation(_) => {
+                let named = |role: Role| uid(&self.organisation_role, role.as_str());
+                roles.extend(grants.in_organisation().map(named));
+            }
+            // A project of another organisation has an id of its own: no grant speaks of it, but those that hold in the
+            // whole organisation would.
+            Resource::Project { organisation: of, project }
+            | Resource::Bucket { organisation: of, project, .. }
+                if of == organisation =>
+            {
+                roles.extend(grants.in_project(project).map(|role| self.role(role)));
+                if !roles.is_empty() {
+                    attributes.insert("project".to_owned(), place(self.project(project)));
+                }
+            }
+            Resource::Platform | Resource::Project { .. } | Resource::Bucket { .. } => {}
+        }
+        Entity::new(name, attributes, roles).map_err(|_| Unrepresentable)
     }
 
     fn resource_chain(&self, resource: &Resource) -> Vec<Entity> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use nuee_base::{
-    BucketId, Narrowing, ObjectKey, OrganisationId, Principal, ProjectId, Role, ServiceAccountId, SessionId,
+    Assurance, BucketId, Grants, Narrowing, ObjectKey, OrganisationId, Principal, ProjectId, Role, Scope,
+    ServiceAccountId, SessionId, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -212,6 +213,12 @@ pub(super) fn place() -> Place {
         name: "ada".into(),
         narrowing: Narrowing::new(Vec::new()),
     };
+    let user = |id: u8, organisation, roles| Principal::User {
+        id: UserId::from_bytes([id; 16]),
+        organisation,
+        grants: Grants::new(roles),
+        assurance: Assurance::MultiFactor,
+    };
     Place {
         organisation,
         resource: Resource::Bucket { organisation, project, bucket: BucketId::from_bytes([4; 16]) },
@@ -227,6 +234,10 @@ pub(super) fn place() -> Place {
             session(10, project, Role::Owner, "lab"),
             session(11, project, Role::Reader, "other"),
             session(12, elsewhere, Role::Owner, "lab"),
+            user(13, organisation, vec![(Scope::Project(project), Role::Owner)]),
+            user(14, organisation, vec![(Scope::Organisation, Role::Reader)]),
+            user(15, organisation, vec![(Scope::Project(elsewhere), Role::Owner)]),
+            user(16, OrganisationId::from_bytes([9; 16]), vec![(Scope::Project(project), Role::Owner)]),
         ],
     }
 }

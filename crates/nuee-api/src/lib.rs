@@ -1,0 +1,34 @@
+//! The management API: organisations, projects, people, keys, buckets and the journal, by REST under `/api/v1`.
+//!
+//! Whoever calls shows a token of a sign-in (`Authorization: Bearer`), or an access key of a service account
+//! (`Authorization: Basic`). Each handler finds the place that it is about, asks for one decision, makes one call of the
+//! layer below, and converts. Failures are problem documents (RFC 9457) with a `code` that does not change; lists come in
+//! pages, what can be changed has an entity tag, and what is created can carry an `Idempotency-Key`. The description of
+//! all that, in OpenAPI 3.1, is `/api/v1/openapi.json`, made from the handlers themselves.
+//!
+//! Promised: a place that somebody has no part in is answered as one that does not exist.
+//!
+//! Deliberately absent: operators, who have a surface of their own, and cookies.
+
+mod account;
+mod bucket;
+mod caller;
+mod failure;
+mod idempotency;
+mod invitation;
+mod journal;
+mod member;
+mod object;
+mod openapi;
+mod organisation;
+mod page;
+mod place;
+mod project;
+mod router;
+mod service_account;
+mod sign_in;
+mod tag;
+mod user;
+
+pub use openapi::document;
+pub use router::{Parts, Service};

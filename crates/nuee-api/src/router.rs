@@ -1,0 +1,143 @@
+//! The routes, and what holds for all of them.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, FromRequest, Request},
+    middleware,
+    response::Response,
+};
+use http::{HeaderValue, StatusCode, header};
+use nuee_access::Decider;
+use nuee_base::Environment;
+use nuee_store::Store;
+use nuee_tenancy::Tenancy;
+use nuee_web::{Handler, RequestBody};
+use serde::de::DeserializeOwned;
+use tower::ServiceExt;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    account, bucket,
+    failure::{Answer, Failure},
+    idempotency, invitation, journal, member, object, openapi, organisation, project, service_account,
+    sign_in, user,
+};
+
+/// The longest body of a request, the contents of objects apart.
+pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// What handlers work on.
+pub struct Parts {
+    /// Organisations, projects and people.
+    pub tenancy: Tenancy,
+    /// Buckets and objects.
+    pub store: Store,
+    /// Who may do what.
+    pub decider: Decider,
+    /// Where time and randomness come from.
+    pub environment: Environment,
+}
+
+/// The management API, as a handler of a listener.
+pub struct Service(axum::Router);
+
+/// A body of JSON.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Answer<Self> {
+        let Json(value) = Json::<T>::from_request(request, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// Every route, under `/api/v1`.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_in::sign_in, sign_in::list))
+        .routes(routes!(sign_in::whoami, sign_in::sign_out))
+        .routes(routes!(sign_in::renew))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::begin_device))
+        .routes(routes!(account::confirm_device))
+        .routes(routes!(account::reset_password))
+        .routes(routes!(invitation::accept))
+        .routes(routes!(invitation::accept_own))
+        .routes(routes!(organisation::list))
+        .routes(routes!(organisation::get, organisation::update))
+        .routes(routes!(user::list))
+        .routes(routes!(user::rights))
+        .routes(routes!(user::suspend, user::resume))
+        .routes(routes!(user::reset))
+        .routes(routes!(member::list_in_organisation, member::grant_in_organisation))
+        .routes(routes!(member::revoke_in_organisation))
+        .routes(routes!(member::list, member::grant))
+        .routes(routes!(member::revoke))
+        .routes(routes!(invitation::list_in_organisation, invitation::invite_to_organisation))
+        .routes(routes!(invitation::revoke_in_organisation))
+        .routes(routes!(invitation::list, invitation::invite))
+        .routes(routes!(invitation::revoke))
+        .routes(routes!(project::list, project::create))
+        .routes(routes!(project::get))
+        .routes(routes!(project::usage))
+        .routes(routes!(project::set_quota))
+        .routes(routes!(service_account::list, service_account::create))
+        .routes(routes!(service_account::revoke))
+        .routes(routes!(service_account::create_key))
+        .routes(routes!(service_account::delete_key))
+        .routes(routes!(bucket::list, bucket::create))
+        .routes(routes!(bucket::delete))
+        .routes(routes!(object::list))
+        .routes(routes!(object::get, object::put, object::delete))
+        .routes(routes!(journal::list))
+        .routes(routes!(journal::export))
+        .routes(routes!(openapi::show))
+}
+
+impl Service {
+    /// The API over these.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let parts = Arc::new(parts);
+        let (routes, _) = OpenApiRouter::new().nest("/api/v1", routes()).split_for_parts();
+        let routes = routes
+            .fallback(|| async { Failure::not_found("there is no such route: see /api/v1/openapi.json") })
+            .method_not_allowed_fallback(|| async {
+                Failure::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "invalid",
+                    "the method is not one of this route's",
+                )
+            })
+            .layer(middleware::from_fn_with_state(Arc::clone(&parts), idempotency::once))
+            .layer(middleware::map_response(protect))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .with_state(parts);
+        Self(routes)
+    }
+}
+
+/// No answer is kept by caches, or taken for a page.
+async fn protect(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    response
+}
+
+impl Handler for Service {
+    type Body = axum::body::Body;
+
+    async fn handle(&self, request: http::Request<RequestBody>) -> Response {
+        let request = request.map(axum::body::Body::new);
+        match self.0.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
