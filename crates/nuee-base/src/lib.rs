@@ -8,17 +8,22 @@ mod error;
 mod id;
 mod name;
 mod narrowing;
+mod network;
 mod principal;
 mod secret;
 mod timestamp;
+mod zone;
 
-pub use context::{Clock, Context, Environment, Random, SystemClock, SystemRandom};
+pub use context::{Clock, Context, Environment, Origin, Random, SystemClock, SystemRandom};
 pub use error::ErrorKind;
 pub use id::{
-    BlobId, BucketId, InvalidId, OrganisationId, ProjectId, ServiceAccountId, SessionId, SiteId, UploadId,
+    BlobId, BucketId, ExposureId, InvalidId, OrganisationId, ProjectId, ServiceAccountId, SessionId, SiteId,
+    UploadId,
 };
 pub use name::{AccessKeyId, BucketName, InvalidName, ObjectKey, Slug};
 pub use narrowing::Narrowing;
+pub use network::{InvalidNetwork, Network};
 pub use principal::{Principal, Role};
 pub use secret::Secret;
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use zone::{InvalidZone, Zone};

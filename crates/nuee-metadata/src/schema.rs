@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// One entry per schema version; entry `n` brings version `n` to version `n + 1`. Never edited once released.
-const MIGRATIONS: [&str; 3] = ["
+const MIGRATIONS: [&str; 4] = ["
     CREATE TABLE platform (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE organisations (
         id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL, mac BLOB NOT NULL
@@ -102,6 +102,10 @@ const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE journal_tiles (
         level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, number)
     ) STRICT;
+", "
+    CREATE TABLE exposures (
+        project BLOB NOT NULL, id BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL, PRIMARY KEY (project, id)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

@@ -1,4 +1,4 @@
-//! Organisations, projects, service accounts, and sessions in assumable roles.
+//! Organisations, projects, what of them is exposed to which zone, service accounts, and sessions in assumable roles.
 //!
 //! An *organisation* is the tenant and the boundary of keys; a *project* is its unit of work; a *service account* acts
 //! in one project, known by access keys. For example, the first start makes organisation `local`, project `default` in
@@ -13,6 +13,7 @@
 mod access_key;
 mod assumable_role;
 mod error;
+mod exposure;
 mod journal;
 mod organisation;
 mod project;
@@ -34,6 +35,7 @@ pub use assumable_role::{
     AssumableRole, LONGEST_SESSION, RoleTerms, SHORTEST_SESSION, Trusted, parse_role_arn, role_arn,
 };
 pub use error::Error;
+pub use exposure::{Audience, Exposed, Exposure, ExposureTerms, Exposures, MAX_EXPOSURES, MAX_NETWORKS};
 pub use organisation::Organisation;
 pub use project::Project;
 pub use project_keys::ProjectKeys;
@@ -43,6 +45,7 @@ pub use session::{Beginner, Known, Session, TemporaryKey, Wanted};
 pub use verify::DamagedRow;
 
 use access_key::KeyUses;
+use exposure::{KNOWN_PROJECTS, KnownExposures};
 use quota::KNOWN_QUOTAS;
 use service_account::{KNOWN_KEYS, KnownKeys};
 use session::{KNOWN_SESSIONS, KnownSessions};
@@ -60,6 +63,7 @@ struct Shared {
     uses: KeyUses,
     known_quotas: RowCache<ProjectId, Arc<Quota>>,
     known_sessions: KnownSessions,
+    known_exposures: KnownExposures,
     /// The issuers of the settings.
     issuers: BTreeSet<Slug>,
 }
@@ -88,6 +92,7 @@ impl Tenancy {
             uses: KeyUses::default(),
             known_quotas: RowCache::new(KNOWN_QUOTAS),
             known_sessions: KnownSessions::new(KNOWN_SESSIONS),
+            known_exposures: KnownExposures::new(KNOWN_PROJECTS),
             issuers,
         }))
     }

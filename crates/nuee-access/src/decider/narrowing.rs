@@ -58,10 +58,9 @@ impl Decider {
             true => refuse_narrowed(&question.principal),
             false => self.left_by_policies(&asked),
         };
-        match self.verdict(&question).and_then(|()| left()) {
-            Ok(()) => Ok(Permit::new(question)),
-            Err(reason) => Err(Denied(Box::new((question, reason)))),
-        }
+        let verdict = self.exposed(context, &question, None);
+        let verdict = verdict.and_then(|()| self.verdict(&question)).and_then(|()| left());
+        self.answer(context, question, verdict, false)
     }
 
     /// Whether the session's own policies leave it this, in the bucket that the facts name; whoever is no session keeps
