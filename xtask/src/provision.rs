@@ -16,6 +16,8 @@ const PROGRAMS: &[(&[&str], &str)] = &[
     (&["strace", "-V"], "strace"),
     (&["rclone", "version"], "rclone"),
     (&["mkfs.ext4", "-V"], "e2fsprogs"),
+    // Networks of their own for zones.
+    (&["ip", "-V"], "iproute2"),
     // An authority for tests, and the names that it looks up.
     (&["pebble", "-h"], "pebble"),
     (&["python3", "--version"], "python3"),

@@ -163,6 +163,14 @@ actions! {
     DeleteAccessKey => "nuee:DeleteAccessKey",
     /// Change how much a project of an organisation may hold and ask.
     SetQuota => "nuee:SetQuota",
+    /// Change the widest zone that a project of an organisation may be exposed to.
+    SetZoneCeiling => "nuee:SetZoneCeiling",
+    /// Expose something of a project to a zone.
+    CreateExposure => "nuee:CreateExposure",
+    /// List what of a project is exposed.
+    ListExposures => "nuee:ListExposures",
+    /// End an exposure of something of a project.
+    DeleteExposure => "nuee:DeleteExposure",
     /// Read how much a project holds, and may.
     GetUsage => "nuee:GetUsage",
     /// Act in an assumable role of a project for a while.
@@ -238,6 +246,16 @@ impl Action {
         matches!(self, Self::ListBuckets | Self::CreateBucket)
     }
 
+    /// Whether it tells the keys of a bucket, as far as they begin with what is asked for.
+    pub(crate) const fn lists_keys(self) -> bool {
+        matches!(self, Self::ListObjects | Self::ListVersions | Self::ListUploads)
+    }
+
+    /// Whether it is administration, and no use of what is stored.
+    pub(crate) fn is_administrative(self) -> bool {
+        self.as_str().starts_with("nuee:")
+    }
+
     /// What it is done on, for a bucket's policy.
     pub(crate) const fn level(self) -> Level {
         match self {
@@ -273,6 +291,10 @@ impl Action {
             | Self::CreateAccessKey
             | Self::DeleteAccessKey
             | Self::SetQuota
+            | Self::SetZoneCeiling
+            | Self::CreateExposure
+            | Self::ListExposures
+            | Self::DeleteExposure
             | Self::GetUsage
             | Self::AssumeRole
             | Self::CreateAssumableRole

@@ -4,8 +4,9 @@
 //! cache, under the principal, the action and the resource. That is correct because policies can look at nothing else:
 //! the schema declares no context, and entities are made from these three. A decision is valid for one sequence number
 //! of the policies; [`Decider::invalidate`] moves to the next. What a bucket's policy says is not remembered: it depends
-//! on the facts of a request (`in_bucket.rs`).
+//! on the facts of a request (`in_bucket.rs`). Nor is where a request came in (`exposed.rs`).
 
+mod exposed;
 mod in_bucket;
 mod narrowing;
 mod permit;
@@ -21,6 +22,7 @@ use std::{
 use nuee_base::{Context, ErrorKind, Principal};
 use quick_cache::sync::Cache;
 
+pub use exposed::{Approach, Exposures, Extent};
 pub use in_bucket::{BucketRules, PublicAccessBlock};
 pub use permit::{Mismatch, Permit};
 
@@ -37,6 +39,7 @@ pub struct Decider(Arc<Shared>);
 
 struct Shared {
     observer: Option<Box<dyn Observer>>,
+    exposures: Option<Box<dyn Exposures>>,
     policies: Policies,
     sequence: AtomicU64,
     decisions: Cache<Question, Remembered>,
@@ -75,25 +78,34 @@ impl Decider {
     /// Decides by the policies that are part of the program.
     #[must_use]
     pub fn shipped() -> Self {
-        Self::of_shipped_policies(None)
+        Self::of_shipped_policies(None, None)
     }
 
     /// The same, and `observer` is told of what is decided.
     #[must_use]
     pub fn observed(observer: impl Observer) -> Self {
-        Self::of_shipped_policies(Some(Box::new(observer)))
+        Self::of_shipped_policies(Some(Box::new(observer)), None)
+    }
+
+    /// The same, and `exposures` says what may be reached from zones.
+    #[must_use]
+    pub fn observed_with(observer: impl Observer, exposures: impl Exposures) -> Self {
+        Self::of_shipped_policies(Some(Box::new(observer)), Some(Box::new(exposures)))
     }
 
     #[expect(
         clippy::expect_used,
         reason = "these policies are constants of the program, and a test compiles them"
     )]
-    fn of_shipped_policies(observer: Option<Box<dyn Observer>>) -> Self {
+    fn of_shipped_policies(
+        observer: Option<Box<dyn Observer>>,
+        exposures: Option<Box<dyn Exposures>>,
+    ) -> Self {
         let policies = Policies::shipped().expect("the shipped policies compile");
         let decisions = Cache::new(REMEMBERED_DECISIONS);
         let narrowings = Narrowings::default();
         let sequence = AtomicU64::new(0);
-        Self(Arc::new(Shared { observer, policies, sequence, decisions, narrowings }))
+        Self(Arc::new(Shared { observer, exposures, policies, sequence, decisions, narrowings }))
     }
 
     /// Decides whether the context's principal may do `action` on `resource`. This alone mints permits. A session that is
@@ -102,7 +114,9 @@ impl Decider {
     /// Whoever calls tells the log of a denial.
     pub fn decide(&self, context: &Context, action: Action, resource: Resource) -> Result<Permit, Denied> {
         let question = Question { principal: context.principal().clone(), action, resource };
-        let verdict = self.verdict(&question).and_then(|()| refuse_narrowed(&question.principal));
+        let verdict = self.exposed(context, &question, None);
+        let verdict = verdict.and_then(|()| self.verdict(&question));
+        let verdict = verdict.and_then(|()| refuse_narrowed(&question.principal));
         self.answer(context, question, verdict, false)
     }
 
@@ -114,22 +128,30 @@ impl Decider {
         verdict: Result<(), Reason>,
         is_public: bool,
     ) -> Result<Permit, Denied> {
-        if let Some(observer) = &self.0.observer {
-            let Question { action, resource, .. } = question;
-            observer.decided(&Decision { context, action, resource, is_allowed: verdict.is_ok(), is_public });
-        }
+        let Question { action, resource, .. } = question;
+        self.observe(&Decision { context, action, resource, is_allowed: verdict.is_ok(), is_public });
         match verdict {
             Ok(()) => Ok(Permit::new(question)),
             Err(reason) => Err(Denied(Box::new((question, reason)))),
         }
     }
 
-    /// What [`decide`](Self::decide) answers to this principal, and which policies make it so. Mints nothing and
-    /// remembers nothing.
+    fn observe(&self, decision: &Decision<'_>) {
+        if let Some(observer) = &self.0.observer {
+            observer.decided(decision);
+        }
+    }
+
+    /// What [`decide`](Self::decide) answers in this context, and which policies make it so. Mints nothing and remembers
+    /// nothing.
     #[must_use]
-    pub fn explain(&self, principal: &Principal, action: Action, resource: Resource) -> Explanation {
-        let answer = self.0.policies.answer(&Question { principal: principal.clone(), action, resource });
-        let verdict = answer.verdict.and_then(|()| refuse_narrowed(principal));
+    pub fn explain(&self, context: &Context, action: Action, resource: Resource) -> Explanation {
+        let question = Question { principal: context.principal().clone(), action, resource };
+        if let Err(reason) = self.exposed(context, &question, None) {
+            return Explanation { denied: Some(reason), policies: Vec::new() };
+        }
+        let answer = self.0.policies.answer(&question);
+        let verdict = answer.verdict.and_then(|()| refuse_narrowed(&question.principal));
         Explanation { denied: verdict.err(), policies: answer.policies }
     }
 
@@ -197,6 +219,17 @@ impl Denied {
         self.0.1
     }
 
+    /// Whether it is about the principal's own project.
+    #[must_use]
+    pub fn is_of_own_project(&self) -> bool {
+        match self.resource() {
+            Resource::Project { organisation, project } | Resource::Bucket { organisation, project, .. } => {
+                self.principal().is_of(organisation, project)
+            }
+            Resource::Platform | Resource::Organisation(_) => false,
+        }
+    }
+
     /// Always [`ErrorKind::Denied`].
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -211,6 +244,14 @@ impl fmt::Display for Denied {
             return write!(
                 f,
                 "{action} needs a sign-in by two factors: sign in again with a code of your device"
+            );
+        }
+        // Whoever is of the project may know that it is there.
+        if self.reason() == Reason::NotExposed && self.is_of_own_project() {
+            return write!(
+                f,
+                "{action} is not exposed to the network that you come from: an owner of the project can expose it, by \
+                 `nuee exposure create`"
             );
         }
         match self.principal() {
@@ -301,7 +342,7 @@ mod tests {
         let decider = Decider::shipped();
         let (context, project) = owner_and_project();
         lie(&decider, &context, project);
-        let explanation = decider.explain(context.principal(), Action::ListBuckets, project);
+        let explanation = decider.explain(&context, Action::ListBuckets, project);
         assert_eq!(explanation.to_string(), "allowed (policies: owners-do-everything)");
     }
 

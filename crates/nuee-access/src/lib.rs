@@ -11,8 +11,11 @@
 //! A *session* acts in a role, narrowed by policies that its [`Principal`](nuee_base::Principal) carries: whatever is
 //! decided about it, each of them must allow too. [`Decider::decide_in_project`] is for what is done on no bucket yet.
 //!
+//! A request that came in from a *zone* reaches what is exposed there, and nothing else: [`Exposures`] says what that is, at
+//! each decision.
+//!
 //! Promised: what no policy permits is denied, and so is what cannot be evaluated; nothing crosses organisations; a
-//! decision without a bucket's policy depends on the principal, the action and the resource alone. Policies are Cedar's,
+//! decision without a bucket's policy, where no zone is in play, depends on the principal, the action and the resource alone. Policies are Cedar's,
 //! in `policies/`, checked against their schema in strict mode when they are compiled; those of buckets are compiled
 //! into Cedar's.
 //!
@@ -37,7 +40,8 @@ pub use bucket_policy::{
     BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, SessionPolicy, Values,
 };
 pub use decider::{
-    BucketRules, Decider, Decision, Denied, Explanation, Mismatch, Observer, Permit, PublicAccessBlock,
+    Approach, BucketRules, Decider, Decision, Denied, Explanation, Exposures, Extent, Mismatch, Observer,
+    Permit, PublicAccessBlock,
 };
 pub use password::{PasswordHash, UnfitPassword, UnusableHash, check_choice, check_password};
 pub use policies::Reason;

@@ -64,6 +64,8 @@ pub enum Reason {
     OutsideProject,
     /// An operator would act on what a tenant stores.
     OperatorInBucket,
+    /// It is not exposed to the zone that the request came in from.
+    NotExposed,
     /// A statement of the bucket's policy denies it.
     DeniedByBucketPolicy,
     /// The bucket's policy would allow it as public, and public access is blocked.
@@ -88,6 +90,7 @@ impl fmt::Display for Reason {
             Self::OutsideOrganisation => "outside the principal's organisation",
             Self::OutsideProject => "outside the principal's project",
             Self::OperatorInBucket => "operators stay out of buckets",
+            Self::NotExposed => "not exposed to the zone",
             Self::DeniedByBucketPolicy => "the bucket's policy denies it",
             Self::PublicAccessBlocked => "public access is blocked",
             Self::SingleFactor => "it needs a sign-in by two factors",

@@ -80,6 +80,9 @@ nuee:ListServiceAccounts               project       y        -           y - - 
 nuee:RevokeServiceAccount              project       y        -           y - - - -  - - - - -  - - - - -
 nuee:CreateAccessKey                   project       y        -           y - - - -  - - - - -  - - - - -
 nuee:DeleteAccessKey                   project       y        -           y - - - -  - - - - -  - - - - -
+nuee:CreateExposure                    project       y        -           y - - - -  - - - - -  - - - - -
+nuee:ListExposures                     project       y        -           y y - - -  - - - - -  - - - - -
+nuee:DeleteExposure                    project       y        -           y - - - -  - - - - -  - - - - -
 nuee:GetUsage                          project       y        -           y y y y y  - - - - -  - - - - -
 sts:AssumeRole                         project       -        -           y y y y y  - - - - -  - - - - -
 nuee:CreateAssumableRole               project       y        -           y - - - -  - - - - -  - - - - -
@@ -92,6 +95,7 @@ nuee:RotateKey                         organisation  y        -           - - - 
 nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:ListProjects                      organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:SetQuota                          organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:SetZoneCeiling                    organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:ReadJournal                       organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateOrganisation                platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:ListOrganisations                 platform      y        -           - - - - -  - - - - -  - - - - -
@@ -312,7 +316,8 @@ fn an_explanation_names_the_policies_that_decided() {
     let decider = Decider::shipped();
     let [own, _, foreign] = PLACES;
     let explain = |role, place: Place| {
-        decider.explain(&own.account(role), Action::GetObject, place.resource("bucket")).to_string()
+        let context = Context::new(Environment::system(), own.account(role));
+        decider.explain(&context, Action::GetObject, place.resource("bucket")).to_string()
     };
     assert_eq!(explain(Role::Reader, own), "allowed (policies: objects-are-read)");
     assert_eq!(explain(Role::Auditor, own), "denied: no policy permits it");

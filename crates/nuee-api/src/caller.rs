@@ -8,9 +8,9 @@ use axum::extract::FromRequestParts;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header, request::Parts as Head};
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{AccessKeyId, Context, Principal, Secret};
+use nuee_base::{AccessKeyId, Context, Principal, Secret, Zone};
 use nuee_tenancy::{Binding, Client, KnownUser};
-use nuee_web::{Arrival, Zone};
+use nuee_web::Arrival;
 
 use crate::{
     failure::{Answer, Failure},
@@ -69,8 +69,13 @@ impl Visitor {
     }
 }
 
-fn context(parts: &Parts, principal: Principal) -> Context {
-    Context::new(parts.environment.clone(), principal)
+/// A context in which `principal` acts whose request came in so.
+fn context(parts: &Parts, head: &Head, principal: Principal) -> Context {
+    let context = Context::new(parts.environment.clone(), principal);
+    match head.extensions.get::<Arrival>() {
+        Some(arrival) => context.arriving(arrival.origin()),
+        None => context,
+    }
 }
 
 fn zone(head: &Head) -> Zone {
@@ -115,7 +120,7 @@ impl FromRequestParts<Arc<Parts>> for Visitor {
     type Rejection = Failure;
 
     async fn from_request_parts(head: &mut Head, parts: &Arc<Parts>) -> Answer<Self> {
-        let context = context(parts, Principal::Anonymous);
+        let context = context(parts, head, Principal::Anonymous);
         Ok(Self { parts: Arc::clone(parts), context, zone: zone(head) })
     }
 }
@@ -124,14 +129,14 @@ impl FromRequestParts<Arc<Parts>> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(head: &mut Head, parts: &Arc<Parts>) -> Answer<Self> {
-        let nobody = context(parts, Principal::Anonymous);
+        let nobody = context(parts, head, Principal::Anonymous);
         let arrival = head.extensions.get::<Arrival>().copied();
         match shown(&head.headers)? {
             Shown::Token(token) => {
                 // The kind of client is the bearer's own word, which the sign-in holds it to.
                 let zone = zone(head).to_string();
                 let known = parts.tenancy.known_user(&nobody, &token, &zone).await?;
-                let context = context(parts, known.principal(nobody.now()));
+                let context = context(parts, head, known.principal(nobody.now()));
                 Ok(Self { parts: Arc::clone(parts), context, arrival, known: Some(known) })
             }
             Shown::Key(id, secret) => {
@@ -141,7 +146,7 @@ impl FromRequestParts<Arc<Parts>> for Caller {
                 if !key.has_secret(&secret) {
                     return Err(unknown());
                 }
-                let context = context(parts, key.principal.clone());
+                let context = context(parts, head, key.principal.clone());
                 Ok(Self { parts: Arc::clone(parts), context, arrival, known: None })
             }
         }

@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-#[expect(dead_code, reason = "it describes what `nuee_web::Problem` writes")]
 pub(crate) struct ProblemDocument {
     /// A name of the kind of problem: `urn:nuee:problem:` and the code.
     r#type: String,

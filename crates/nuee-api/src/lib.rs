@@ -30,5 +30,6 @@ mod sign_in;
 mod tag;
 mod user;
 
+pub use axum::body::Body;
 pub use openapi::document;
 pub use router::{Parts, Service};

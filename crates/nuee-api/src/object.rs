@@ -85,7 +85,7 @@ impl Caller {
         let mut facts = facts.in_bucket(bucket.name.clone());
         if let Some(arrival) = &self.arrival {
             facts = facts
-                .with(ConditionKey::SourceIp, arrival.peer.ip().to_canonical().to_string())
+                .with(ConditionKey::SourceIp, arrival.client.to_string())
                 .with(ConditionKey::SecureTransport, arrival.secure.to_string());
         }
         let (place, rules) = (bucket.resource(), bucket.rules());

@@ -5,13 +5,14 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, LazyLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom as Generator};
 
-use crate::{Principal, Timestamp};
+use crate::{Principal, Timestamp, Zone};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
@@ -99,19 +100,29 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// Who acts, until when, and with which clock and randomness.
+/// Where a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The zone of the listener that it entered by.
+    pub zone: Zone,
+    /// Whoever sent it: the other end of the connection, or whom a trusted proxy names.
+    pub address: IpAddr,
+}
+
+/// Who acts, from where, until when, and with which clock and randomness.
 #[derive(Debug, Clone)]
 pub struct Context {
     environment: Environment,
     principal: Principal,
     deadline: Option<Timestamp>,
+    origin: Option<Origin>,
 }
 
 impl Context {
     /// A context in which `principal` acts, with no deadline.
     #[must_use]
     pub fn new(environment: Environment, principal: Principal) -> Self {
-        Self { environment, principal, deadline: None }
+        Self { environment, principal, deadline: None, origin: None }
     }
 
     /// The same, to be finished by `deadline`.
@@ -119,6 +130,19 @@ impl Context {
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+
+    /// The same, of a request that came in here. Work that came in nowhere is the machine's own.
+    #[must_use]
+    pub fn arriving(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Where the request came in, if it is one.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
     }
 
     /// Who acts.

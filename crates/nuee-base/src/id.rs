@@ -77,6 +77,8 @@ ids! {
     ProjectId, "project";
     /// A service account: a principal that is not a person.
     ServiceAccountId, "service account";
+    /// An exposure: a decision that something may be reached from a zone.
+    ExposureId, "exposure";
     /// A session: a role that somebody acts in for a while.
     SessionId, "session";
     /// A user: a person.

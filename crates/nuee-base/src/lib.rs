@@ -10,22 +10,26 @@ mod grants;
 mod id;
 mod name;
 mod narrowing;
+mod network;
 mod principal;
 mod secret;
 mod siren;
 mod timestamp;
+mod zone;
 
-pub use context::{Clock, Context, Environment, Random, SystemClock, SystemRandom};
+pub use context::{Clock, Context, Environment, Origin, Random, SystemClock, SystemRandom};
 pub use email::EmailAddress;
 pub use error::ErrorKind;
 pub use grants::{Grants, Scope};
 pub use id::{
-    BlobId, BucketId, InvalidId, InvitationId, OrganisationId, ProjectId, ServiceAccountId, SessionId,
-    SignInId, SiteId, UploadId, UserId,
+    BlobId, BucketId, ExposureId, InvalidId, InvitationId, OrganisationId, ProjectId, ServiceAccountId,
+    SessionId, SignInId, SiteId, UploadId, UserId,
 };
 pub use name::{AccessKeyId, BucketName, InvalidName, ObjectKey, Slug};
 pub use narrowing::Narrowing;
+pub use network::{InvalidNetwork, Network};
 pub use principal::{Assurance, Principal, Role};
 pub use secret::Secret;
 pub use siren::Siren;
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use zone::{InvalidZone, Zone};

@@ -78,6 +78,19 @@ impl Principal {
     }
 }
 
+impl Principal {
+    /// Whether it can act in this project of this organisation.
+    #[must_use]
+    pub fn is_of(&self, organisation: OrganisationId, project: ProjectId) -> bool {
+        match self {
+            Self::User { organisation: own, grants, .. } => {
+                *own == organisation && grants.in_project(project).next().is_some()
+            }
+            _ => self.place() == Some((organisation, project)),
+        }
+    }
+}
+
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -134,6 +134,9 @@ const MIGRATIONS: [&str; 4] = ["
         PRIMARY KEY (principal, key)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX answers_by_end ON answers (expires_at);
+    CREATE TABLE exposures (
+        project BLOB NOT NULL, id BLOB NOT NULL, record BLOB NOT NULL, mac BLOB NOT NULL, PRIMARY KEY (project, id)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Creates or upgrades the tables of the database at `path`, in one transaction.

@@ -10,14 +10,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{HeaderMap, StatusCode, header};
-use nuee_base::{AccessKeyId, Environment, Principal, Secret, Timestamp};
+use nuee_base::{AccessKeyId, Environment, Origin, Principal, Secret, Timestamp};
+use nuee_web::Arrival;
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
     access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
 };
 
-use crate::{Error, filter::SESSION_TOKEN, handlers::Signing, pace::Pace};
+use crate::{
+    Error,
+    filter::SESSION_TOKEN,
+    handlers::{Signing, access_denied},
+    pace::Pace,
+};
 
 /// Whose an access key is, and its secret.
 #[derive(Debug, Clone)]
@@ -137,17 +143,17 @@ impl S3Auth for Authenticator {
 pub struct Gate {
     credentials: Arc<dyn Credentials>,
     environment: Environment,
-    /// Whether strangers may come to a bucket of this name, where they are decided about.
+    /// Whether strangers may come from there to a bucket of this name, where they are decided about.
     opens: Opens,
     pace: Option<Arc<Pace>>,
 }
 
-type Opens = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+type Opens = Arc<dyn Fn(&str, Option<Origin>) -> bool + Send + Sync>;
 
 impl Gate {
     /// A gate over these credentials, closed to strangers.
     pub fn new(credentials: Arc<dyn Credentials>, environment: Environment) -> Self {
-        Self { credentials, environment, opens: Arc::new(|_| false), pace: None }
+        Self { credentials, environment, opens: Arc::new(|_, _| false), pace: None }
     }
 
     /// The same, which holds projects to their pace.
@@ -157,7 +163,10 @@ impl Gate {
 
     /// The same, which lets strangers come to the buckets of these names.
     #[must_use]
-    pub fn open_to_strangers(self, opens: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+    pub fn open_to_strangers(
+        self,
+        opens: impl Fn(&str, Option<Origin>) -> bool + Send + Sync + 'static,
+    ) -> Self {
         Self { opens: Arc::new(opens), ..self }
     }
 
@@ -166,8 +175,9 @@ impl Gate {
         &self,
         verified: Option<&s3s::auth::Credentials>,
         bucket: Option<&str>,
-        headers: &HeaderMap,
+        (headers, arrival): (&HeaderMap, Option<Arrival>),
     ) -> S3Result<(Principal, Signing)> {
+        let origin = arrival.map(|arrival| arrival.origin());
         match verified {
             Some(verified) => {
                 let credential = find(self.credentials.as_ref(), &verified.access_key).await?;
@@ -178,11 +188,11 @@ impl Gate {
                 let in_header = headers.contains_key(header::AUTHORIZATION);
                 Ok((credential.principal, if in_header { Signing::Header } else { Signing::Query }))
             }
-            None if bucket.is_some_and(|name| (self.opens)(name)) => {
+            None if bucket.is_some_and(|name| (self.opens)(name, origin)) => {
                 Ok((Principal::Anonymous, Signing::Nobody))
             }
             // Nothing is offered to strangers: they are told so before anything of theirs is read.
-            None => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
+            None => Err(access_denied()),
         }
     }
 }
@@ -190,8 +200,10 @@ impl Gate {
 #[async_trait]
 impl S3Access for Gate {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let arrival = context.extensions_mut().get::<Arrival>().copied();
         let bucket = context.s3_path().get_bucket_name();
-        let (principal, signing) = self.admit(context.credentials(), bucket, context.headers()).await?;
+        let head = (context.headers(), arrival);
+        let (principal, signing) = self.admit(context.credentials(), bucket, head).await?;
         context.extensions_mut().insert(principal);
         context.extensions_mut().insert(signing);
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! A *preflight* is the question of a browser whether a script of an origin may send a request. It has no credentials, and
 //! its answer opens nothing: what the request itself may do is decided when it comes. A bucket without rules, and one that
-//! does not exist, are told of to the origins of the settings alone.
+//! does not exist, or not where the request came in, are told of to the origins of the settings alone.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
@@ -13,10 +13,11 @@ use http::{
     },
     request::Parts,
 };
-use nuee_store::{CorsRule, Store};
+use nuee_store::CorsRule;
+use nuee_web::Arrival;
 use s3s::{S3Error, S3ErrorCode};
 
-use crate::{Hosts, Refusal};
+use crate::{Hosts, Refusal, window::Window};
 
 /// The most headers that a preflight asks for.
 const MAX_ASKED_HEADERS: usize = 64;
@@ -24,7 +25,7 @@ const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Req
 
 /// Answers for the buckets of a store.
 pub(crate) struct CrossOrigin {
-    store: Store,
+    window: Window,
     hosts: Hosts,
     /// Whose pages may use what has no rules of its own.
     origins: Vec<String>,
@@ -45,8 +46,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 impl CrossOrigin {
-    pub(crate) fn new(store: Store, hosts: Hosts, origins: Vec<String>) -> Self {
-        Self { store, hosts, origins }
+    pub(crate) fn new(window: Window, hosts: Hosts, origins: Vec<String>) -> Self {
+        Self { window, hosts, origins }
     }
 
     /// What a rule of the bucket of a request says to its origin, if it has one.
@@ -61,7 +62,8 @@ impl CrossOrigin {
             return self.at_root(origin, asked);
         };
         // What cannot be read is told of by whoever answers the request itself.
-        let bucket = name.parse().ok().and_then(|name| self.store.find_bucket(&name).ok());
+        let came_in = parts.extensions.get::<Arrival>().map(Arrival::origin);
+        let bucket = self.window.bucket(&name, came_in, true);
         match bucket.as_ref().and_then(|bucket| bucket.settings.cors.as_ref()) {
             Some(rules) => Some(Told(headers_of(rules.find(origin, method, asked)?, origin, asked))),
             None => self.names(origin).then(|| Told(of_settings(origin, asked))),

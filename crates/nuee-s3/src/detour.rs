@@ -85,7 +85,8 @@ impl S3Route for Detour {
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
         let bucket = request.extensions.get::<Marked>().and_then(|marked| marked.bucket.clone());
         let credentials = request.credentials.as_ref();
-        let (principal, signing) = self.gate.admit(credentials, bucket.as_deref(), &request.headers).await?;
+        let head = (&request.headers, request.extensions.get().copied());
+        let (principal, signing) = self.gate.admit(credentials, bucket.as_deref(), head).await?;
         request.extensions.insert(principal);
         request.extensions.insert(signing);
         Ok(())

@@ -28,13 +28,15 @@ use std::sync::Arc;
 
 pub(crate) use post::PostedObject;
 
+pub(crate) use answer::access_denied;
 use answer::{from_denial, from_store, invalid_argument, not_the_owner};
 pub(crate) use asking::{Asking, Signing};
 use asking::{ProjectFacts, RequestFacts};
 use http::Extensions;
-use nuee_access::{Action, Decider, Permit, Resource};
-use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal};
+use nuee_access::{Action, Approach, Decider, Extent, Permit, Reason, Resource};
+use nuee_base::{BucketName, Context, Environment, ObjectKey, Principal, Zone};
 use nuee_store::{Bucket, Store, VersionTarget, is_version_id};
+use nuee_web::Arrival;
 
 use crate::Destinations;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
@@ -54,13 +56,25 @@ impl Handlers {
         let principal = extensions.get::<Principal>().cloned();
         let principal =
             principal.ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "Nobody asks."))?;
-        Ok(Context::new(self.environment.clone(), principal))
+        Ok(self.context_of(principal, extensions))
+    }
+
+    /// A context in which `principal` acts, where the request came in.
+    pub(crate) fn context_of(&self, principal: Principal, extensions: &Extensions) -> Context {
+        let context = Context::new(self.environment.clone(), principal);
+        match extensions.get::<Arrival>() {
+            Some(arrival) => context.arriving(arrival.origin()),
+            None => context,
+        }
     }
 
     /// The bucket of this name.
-    pub(crate) fn find_bucket(&self, name: &str) -> S3Result<Arc<Bucket>> {
+    pub(crate) fn find_bucket(&self, asking: &Asking<'_>, name: &str) -> S3Result<Arc<Bucket>> {
         let name: BucketName = name.parse().map_err(|_| S3Error::new(S3ErrorCode::InvalidBucketName))?;
-        self.store.find_bucket(&name).map_err(from_store)
+        self.store.find_bucket(&name).map_err(|error| match error {
+            nuee_store::Error::NoSuchBucket(name) => self.not_there(asking, name.as_str()),
+            error => from_store(error),
+        })
     }
 
     /// A bucket, and the permit to do `action` in it.
@@ -70,7 +84,7 @@ impl Handlers {
         name: &str,
         action: Action,
     ) -> S3Result<(Arc<Bucket>, Permit)> {
-        let bucket = self.find_bucket(name)?;
+        let bucket = self.find_bucket(asking, name)?;
         let permit = self.decide(asking, &bucket, action, (None, None))?;
         Ok((bucket, permit))
     }
@@ -95,7 +109,8 @@ impl Handlers {
         (latest, by_id): (Action, Action),
     ) -> S3Result<(VersionTarget, Permit)> {
         let action = if version.is_some() { by_id } else { latest };
-        let (bucket, key) = (self.find_bucket(bucket)?, key(object)?);
+        let key = key(object)?;
+        let bucket = self.find_bucket(asking, bucket)?;
         let permit = self.decide(asking, &bucket, action, (Some(&key), version))?;
         if version.is_some_and(|version| !is_version_id(version)) {
             return Err(invalid_argument("Invalid version id specified"));
@@ -121,13 +136,35 @@ impl Handlers {
         action: Action,
         (key, version): (Option<&ObjectKey>, Option<&str>),
     ) -> S3Result<Permit> {
-        if asking.expected_owner().is_some_and(|owner| owner != bucket.project.to_string()) {
-            return Err(not_the_owner());
-        }
         let facts = RequestFacts { asking, store: &self.store, bucket, key, version };
         let decided =
             self.decider.decide_in_bucket(asking, action, bucket.resource(), bucket.rules(), &facts);
-        decided.map_err(from_denial)
+        let expected = asking.expected_owner().is_none_or(|owner| owner == bucket.project.to_string());
+        match decided {
+            Err(denied) if denied.reason() == Reason::NotExposed && !denied.is_of_own_project() => {
+                // It is logged, and answered as if it were not there.
+                let _ = from_denial(denied);
+                Err(self.not_there(asking, bucket.name.as_str()))
+            }
+            _ if !expected => Err(not_the_owner()),
+            decided => decided.map_err(from_denial),
+        }
+    }
+
+    /// The answer to who asks for a bucket that is not there, or not where the request came in: it is the same for both.
+    /// From a zone, that a name is free is told to who has all of a project there.
+    fn not_there(&self, asking: &Asking<'_>, name: &str) -> S3Error {
+        let now = asking.now();
+        let has_a_project = |origin| {
+            asking.principal().place().is_some_and(|(_, project)| {
+                let extent = Extent::Project;
+                self.decider.exposes(&Approach { origin, now, project, by_member: true, extent })
+            })
+        };
+        match asking.origin() {
+            Some(origin) if origin.zone != Zone::Local && !has_a_project(origin) => access_denied(),
+            _ => from_store(nuee_store::Error::NoSuchBucket(name.to_owned())),
+        }
     }
 }
 

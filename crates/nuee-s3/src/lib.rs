@@ -28,6 +28,7 @@ mod pace;
 mod service;
 mod sts;
 mod upload;
+mod window;
 
 pub use auth::{Authenticator, Credential, Credentials, Gate, SessionKey};
 pub use destinations::Destinations;

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use nuee_access::Decider;
-use nuee_base::{AccessKeyId, Environment, Timestamp};
+use nuee_base::{AccessKeyId, Environment, Origin, Timestamp};
 use nuee_store::Store;
 use nuee_tenancy::{Known, KnownKey, Tenancy};
 
 use crate::{
     Credential, Credentials, Destinations, Error, Filter, Front, Gate, Hosts, InvalidDomain, NoIssuers,
     SessionKey, WebIdentities, cross_origin::CrossOrigin, detour::service_with_detour, form::Forms,
-    handlers::Handlers, pace::Pace, sts::Sts,
+    handlers::Handlers, pace::Pace, sts::Sts, window::Window,
 };
 
 /// How the surface is reached.
@@ -56,12 +56,12 @@ impl Service {
         let hosts = Hosts::new(options.domains.iter().map(String::as_str))?;
         let pace = Arc::new(Pace::new(tenancy.quotas(), environment.clone()));
         let credentials: Arc<dyn Credentials> = Arc::new(AccessKeys(tenancy.clone()));
-        let cross_origin = CrossOrigin::new(store.clone(), hosts.clone(), options.browser_origins.clone());
+        let window =
+            Window { store: store.clone(), decider: decider.clone(), environment: environment.clone() };
+        let cross_origin = CrossOrigin::new(window.clone(), hosts.clone(), options.browser_origins.clone());
         // Only a policy opens something to strangers.
-        let buckets = store.clone();
-        let has_policy = move |name: &str| {
-            let bucket = name.parse().ok().and_then(|name| buckets.find_bucket(&name).ok());
-            bucket.is_some_and(|bucket| bucket.policy().is_some())
+        let has_policy = move |name: &str, origin: Option<Origin>| {
+            window.bucket(name, origin, false).is_some_and(|bucket| bucket.policy().is_some())
         };
         let destinations = options.destinations.clone();
         let sts = Sts {

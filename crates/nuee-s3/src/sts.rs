@@ -23,9 +23,10 @@ use bytes::Bytes;
 use http::{Method, Response, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use nuee_access::{Action, Decider, Identity, InvalidToken};
+use nuee_access::{Action, Decider, Identity, InvalidToken, Resource};
 use nuee_base::{Context, Environment, ErrorKind, Principal};
 use nuee_tenancy::{AssumableRole, Beginner, TemporaryKey, Tenancy, Wanted, parse_role_arn, role_arn};
+use nuee_web::Arrival;
 
 use self::{
     answer::{Caller, Fault},
@@ -127,17 +128,20 @@ impl Sts {
         let signed = self.signer(parts, &body).await?;
         match fields.get("Action").unwrap_or_default() {
             "AssumeRoleWithWebIdentity" => {
-                let result = self.assume_with_web_identity(&fields).await?;
+                let result = self.assume_with_web_identity(parts, &fields).await?;
                 Ok(("AssumeRoleWithWebIdentity", result))
             }
             "AssumeRole" => {
                 let caller = signed.ok_or_else(Fault::unsigned)?;
-                Ok(("AssumeRole", self.assume(caller, &fields).await?))
+                Ok(("AssumeRole", self.assume(self.context(parts, caller), &fields).await?))
             }
             "GetCallerIdentity" => {
                 fields.only(&[])?;
                 let caller = signed.ok_or_else(Fault::unsigned)?;
-                Ok(("GetCallerIdentity", Caller::of(&caller)?.document()))
+                let (organisation, project) = caller.place().ok_or_else(Fault::unsigned)?;
+                let context = self.context(parts, caller);
+                self.begins_in(&context, Resource::Project { organisation, project }, "GetCallerIdentity")?;
+                Ok(("GetCallerIdentity", Caller::of(context.principal())?.document()))
             }
             other => Err(Fault::invalid_action(other)),
         }
@@ -155,7 +159,24 @@ impl Sts {
         Ok(Some(credential.principal))
     }
 
-    async fn assume_with_web_identity(&self, fields: &Fields) -> Result<String, Fault> {
+    /// A context in which `principal` acts, where the request came in.
+    fn context(&self, parts: &Parts, principal: Principal) -> Context {
+        let context = Context::new(self.environment.clone(), principal);
+        match parts.extensions.get::<Arrival>() {
+            Some(arrival) => context.arriving(arrival.origin()),
+            None => context,
+        }
+    }
+
+    /// That the project is exposed where the request came in, to who has proved who they are.
+    fn begins_in(&self, context: &Context, project: Resource, action: &str) -> Result<(), Fault> {
+        self.decider.decide_session(context, project).map_err(|error| {
+            tracing::info!(principal = %context.principal(), resource = %project, reason = %error.reason(), "denied");
+            Fault::denied(action)
+        })
+    }
+
+    async fn assume_with_web_identity(&self, parts: &Parts, fields: &Fields) -> Result<String, Fault> {
         fields.only(&["WebIdentityToken", "RoleArn", "RoleSessionName", "DurationSeconds", "Policy"])?;
         let identity = self.identities.identify(fields.needed("WebIdentityToken")?).await;
         let identity = identity.map_err(|error| Fault::of_unidentified(&error))?;
@@ -165,6 +186,10 @@ impl Sts {
                 self.tenancy.find_default_role(identity.issuer()).map_err(|error| Fault::inside(&error))?
             }
         };
+        let context = self.context(parts, Principal::Anonymous);
+        // What is not exposed is not there.
+        let role =
+            role.filter(|role| self.begins_in(&context, role.into(), "AssumeRoleWithWebIdentity").is_ok());
         let denied = |why: &str| {
             let (issuer, subject, role) = (identity.issuer(), identity.subject(), fields.get("RoleArn"));
             tracing::info!(%issuer, subject, ?role, why, "denied");
@@ -176,7 +201,6 @@ impl Sts {
                 None => Fault::validation("RoleArn is needed: no role is the default of the token's issuer."),
             });
         };
-        let context = Context::new(self.environment.clone(), Principal::Anonymous);
         let begun =
             self.tenancy.begin_session(&context, &role, Beginner::Identity(&identity), wanted(fields)?);
         let key = begun.await.map_err(|error| {
@@ -188,10 +212,9 @@ impl Sts {
         Ok(answer::assumed(&role, &key, Some(identity.subject())))
     }
 
-    async fn assume(&self, caller: Principal, fields: &Fields) -> Result<String, Fault> {
+    async fn assume(&self, context: Context, fields: &Fields) -> Result<String, Fault> {
         fields.only(&["RoleArn", "RoleSessionName", "DurationSeconds", "Policy"])?;
         let named = fields.needed("RoleArn")?;
-        let context = Context::new(self.environment.clone(), caller);
         let denied = |why: &str| {
             tracing::info!(principal = %context.principal(), role = named, why, "denied");
             Fault::denied("AssumeRole")

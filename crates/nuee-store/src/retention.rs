@@ -20,12 +20,20 @@ use crate::{
 /// After this many leaves were looked at, others have their turn.
 const REST: Duration = Duration::from_millis(50);
 /// What the rows of tenancy follow from, and what is about no bucket.
-const KEPT: [Action; 5] = [
+const KEPT: [Action; 13] = [
     Action::CreateOrganisation,
     Action::CreateProject,
     Action::RotateKey,
     Action::CreateServiceAccount,
     Action::RevokeServiceAccount,
+    Action::CreateAccessKey,
+    Action::DeleteAccessKey,
+    Action::SetQuota,
+    Action::CreateAssumableRole,
+    Action::DeleteAssumableRole,
+    Action::SetZoneCeiling,
+    Action::CreateExposure,
+    Action::DeleteExposure,
 ];
 
 impl Store {

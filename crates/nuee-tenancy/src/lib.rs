@@ -1,4 +1,5 @@
-//! Organisations, projects, users and what they may do, service accounts, and sessions in assumable roles.
+//! Organisations, projects, what of them is exposed to which zone, users and what they may do, service accounts, and
+//! sessions in assumable roles.
 //!
 //! An *organisation* is the tenant and the boundary of keys; a *project* is its unit of work; a *service account* acts
 //! in one project, known by access keys. For example, the first start makes organisation `local`, project `default` in
@@ -18,6 +19,7 @@ mod credential;
 mod error;
 mod identity;
 mod invitation;
+mod exposure;
 mod journal;
 mod membership;
 mod organisation;
@@ -48,6 +50,7 @@ pub use error::Error;
 pub use invitation::{Invitation, Joining, LocalCredential, Offer};
 pub use membership::{Grant, Member, MembersAfter};
 pub use organisation::{Organisation, Profile};
+pub use exposure::{Audience, Exposed, Exposure, ExposureTerms, Exposures, MAX_EXPOSURES, MAX_NETWORKS};
 pub use project::Project;
 pub use project_keys::ProjectKeys;
 pub use quota::{Holdings, Quota, Quotas};
@@ -58,6 +61,7 @@ pub use user::User;
 pub use verify::DamagedRow;
 
 use access_key::KeyUses;
+use exposure::{KNOWN_PROJECTS, KnownExposures};
 use quota::KNOWN_QUOTAS;
 use service_account::{KNOWN_KEYS, KnownKeys};
 use session::{KNOWN_SESSIONS, KnownSessions};
@@ -78,6 +82,7 @@ struct Shared {
     known_sessions: KnownSessions,
     known_users: KnownUsers,
     password_checks: Arc<Semaphore>,
+    known_exposures: KnownExposures,
     /// The issuers of the settings.
     issuers: BTreeSet<Slug>,
 }
@@ -108,6 +113,7 @@ impl Tenancy {
             known_sessions: KnownSessions::new(KNOWN_SESSIONS),
             known_users: KnownUsers::new(KNOWN_SIGN_INS),
             password_checks: credential::checks(),
+            known_exposures: KnownExposures::new(KNOWN_PROJECTS),
             issuers,
         }))
     }

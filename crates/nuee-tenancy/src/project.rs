@@ -1,7 +1,7 @@
 //! Projects.
 
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{Context, OrganisationId, Principal, ProjectId, Role, Slug, Timestamp};
+use nuee_base::{Context, OrganisationId, Principal, ProjectId, Role, Slug, Timestamp, Zone};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{Mac, ProjectKeyRow, ProjectRow, Transaction};
@@ -26,7 +26,12 @@ pub struct Project {
     pub created_at: Timestamp,
     /// How much it may hold and ask.
     pub quota: Quota,
+    /// The widest zone that exposures of it have an effect in.
+    pub ceiling: Zone,
 }
+
+/// The ceiling of projects that have no other.
+const USUAL_CEILING: Zone = Zone::Rie;
 
 impl Project {
     /// What decisions about this project are about.
@@ -36,7 +41,8 @@ impl Project {
     }
 
     pub(crate) fn record(&self) -> impl Serialize + use<> {
-        Record::V2 { created_at_micros: self.created_at.as_micros(), quota: self.quota }
+        let (created_at_micros, ceiling) = (self.created_at.as_micros(), self.ceiling.to_string());
+        Record::V3 { created_at_micros, quota: self.quota, ceiling }
     }
 }
 
@@ -44,6 +50,7 @@ impl Project {
 enum Record {
     V1 { created_at_micros: i64 },
     V2 { created_at_micros: i64, quota: Quota },
+    V3 { created_at_micros: i64, quota: Quota, ceiling: String },
 }
 
 fn fields(id: ProjectId, organisation: OrganisationId, name: &Slug, record: &[u8]) -> RowBuilder {
@@ -82,7 +89,8 @@ impl Tenancy {
         let id = ProjectId::generate(&self.0.environment);
         let created_at = context.now();
         let row_key = self.0.keys.row_mac_key(organisation)?;
-        let project = Project { id, organisation, name: name.clone(), created_at, quota: Quota::default() };
+        let (quota, ceiling) = (Quota::default(), USUAL_CEILING);
+        let project = Project { id, organisation, name: name.clone(), created_at, quota, ceiling };
         let record = encode(&project.record())?;
         let mac = self.project_mac(&project, &record)?;
         let row = ProjectRow { id, organisation, name, record, mac };
@@ -121,12 +129,17 @@ impl Tenancy {
         if fields(row.id, row.organisation, &row.name, &row.record).verify(&row_key, &row.mac).is_err() {
             return Err(Error::damaged(format!("project {}", row.name), "its row's code is wrong"));
         }
-        let (created_at_micros, quota) = match decode("projects", &row.record)? {
-            Record::V1 { created_at_micros } => (created_at_micros, Quota::default()),
-            Record::V2 { created_at_micros, quota } => (created_at_micros, quota),
+        let (created_at_micros, quota, ceiling) = match decode("projects", &row.record)? {
+            Record::V1 { created_at_micros } => (created_at_micros, Quota::default(), None),
+            Record::V2 { created_at_micros, quota } => (created_at_micros, quota, None),
+            Record::V3 { created_at_micros, quota, ceiling } => (created_at_micros, quota, Some(ceiling)),
         };
-        let created_at = Timestamp::from_micros(created_at_micros);
-        Ok(Project { id: row.id, organisation: row.organisation, name: row.name, created_at, quota })
+        let ceiling = ceiling.map(|ceiling| ceiling.parse()).transpose();
+        let ceiling = ceiling.map_err(|error| Error::damaged(format!("project {}", row.name), error))?;
+        let (id, organisation, name) = (row.id, row.organisation, row.name);
+        let (created_at, ceiling) =
+            (Timestamp::from_micros(created_at_micros), ceiling.unwrap_or(USUAL_CEILING));
+        Ok(Project { id, organisation, name, created_at, quota, ceiling })
     }
 
     /// The project of this name in the organisation that the permit is for. Others may be damaged.

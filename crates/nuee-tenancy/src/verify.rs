@@ -2,7 +2,7 @@
 //! that the rows are those that follow from the journal.
 
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{OrganisationId, ProjectId, Timestamp};
+use nuee_base::{OrganisationId, ProjectId, Timestamp, Zone};
 use nuee_journal::{Checkpoint, Leaf, States, differences};
 use nuee_metadata::{ProjectKeyRow, ProjectRow, ServiceAccountRow, Snapshot};
 
@@ -11,6 +11,7 @@ mod people;
 use crate::{
     Error, Tenancy,
     assumable_role::resource_of,
+    exposure::ceiling_of,
     project_keys::{self, key_state},
     session,
 };
@@ -63,6 +64,11 @@ impl Tenancy {
                 damaged.push((format!("usage of project {name}"), detail));
             }
         }
+        if let Ok(ceiling) = opened.as_ref().map(|project| project.ceiling)
+            && ceiling != Zone::Rie
+        {
+            rows.insert(ceiling_of(&format!("project/{project}")), ceiling.to_string());
+        }
         note(damaged, || format!("project {name}"), opened);
         for row in snapshot.project_keys(project)? {
             let what = || format!("key version {} of project {name}", row.version);
@@ -72,6 +78,7 @@ impl Tenancy {
         for row in snapshot.service_accounts(project)? {
             self.verify_account(snapshot, (organisation, &row), rows, damaged)?;
         }
+        self.verify_exposures(snapshot, (organisation, project), rows, damaged)?;
         self.verify_roles(snapshot, (organisation, project), rows, damaged)
     }
 
@@ -160,6 +167,12 @@ fn replay(said: &mut States, leaf: Leaf, now: Timestamp) {
         with_keys(said, &on, |keys| keys.retain(|key| *key != detail));
     } else if is(Action::SetQuota) {
         said.insert(quota_of(&on), detail);
+    } else if is(Action::SetZoneCeiling) {
+        set_ceiling(said, &on, detail);
+    } else if is(Action::CreateExposure) {
+        said.insert(on, detail);
+    } else if is(Action::DeleteExposure) {
+        said.remove(&on);
     } else if is(Action::RevokeServiceAccount) {
         end_sessions(said, |state| state.contains(&format!(" by {on} until ")));
         said.insert(on, REVOKED.to_owned());
@@ -185,6 +198,14 @@ fn with_keys(said: &mut States, on: &str, change: impl FnOnce(&mut Vec<String>))
     change(&mut keys);
     keys.sort_unstable();
     said.insert(on.to_owned(), active(&keys.join(" and ")));
+}
+
+/// Notes a project's ceiling, unless it is the usual one, which a project has without a leaf.
+fn set_ceiling(said: &mut States, project: &str, ceiling: String) {
+    match ceiling == Zone::Rie.as_str() {
+        true => said.remove(&ceiling_of(project)),
+        false => said.insert(ceiling_of(project), ceiling),
+    };
 }
 
 fn quota_of(project: &str) -> String {

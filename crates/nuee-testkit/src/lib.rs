@@ -160,6 +160,12 @@ impl TestServer {
         self.addresses().admin_endpoint()
     }
 
+    /// Where the listener of this name listens, if there is one.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Option<std::net::SocketAddr> {
+        self.server.listener(name)
+    }
+
     /// The platform it serves: its store, its tenancy, its decider.
     #[must_use]
     pub fn platform(&self) -> &Platform {

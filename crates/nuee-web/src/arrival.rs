@@ -2,14 +2,12 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use http::HeaderValue;
-use nuee_base::Environment;
-
-use crate::Zone;
+use nuee_base::{Environment, Origin, Zone};
 
 /// How a request came in; an extension of every request that a [`Listener`](crate::Listener) hands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +18,18 @@ pub struct Arrival {
     pub zone: Zone,
     /// The other end of the connection.
     pub peer: SocketAddr,
+    /// Whoever sent the request: the peer, or whom it names if it is a trusted proxy.
+    pub client: IpAddr,
     /// Whether the connection is encrypted; what policies know as `aws:SecureTransport`.
     pub secure: bool,
+}
+
+impl Arrival {
+    /// Where the request came in, for whoever decides about it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin { zone: self.zone, address: self.client }
+    }
 }
 
 /// The name of a request, shown as 16 upper-case hexadecimal digits. It is not a secret.

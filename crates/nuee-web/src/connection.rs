@@ -11,6 +11,7 @@ use std::{
 use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::TokioIo;
+use nuee_base::Zone;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Arrival, Handler, Limits, ObservedBody, OperationMetrics, RequestBody, RequestIds, Tls, Zone,
+    Arrival, Handler, Limits, ObservedBody, OperationMetrics, RequestBody, RequestIds, Tls, TrustedProxies,
     head_timer::{HeadTimer, Reads},
     metrics::ListenerMetrics,
     observation::Observation,
@@ -37,6 +38,7 @@ const HEADER_COUNT_WITHOUT_ALLOCATION: usize = 100;
 pub(crate) struct Shared<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) zone: Zone,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) tls: Option<Tls>,
     pub(crate) limits: Limits,
     pub(crate) request_ids: RequestIds,
@@ -216,6 +218,7 @@ impl<H: Handler> Service<Request<Incoming>> for ConnectionService<H> {
             request_id: shared.request_ids.next_id(),
             zone: shared.zone,
             peer: self.peer,
+            client: shared.proxies.client(self.peer.ip(), request.headers()),
             secure: shared.tls.is_some(),
         };
         let metrics = Arc::clone(&shared.metrics);

@@ -16,7 +16,7 @@ pub enum Error {
         /// Why, in a few words.
         reason: String,
         /// The option or setting that chooses the address.
-        setting: &'static str,
+        setting: String,
         /// What the operating system said.
         source: io::Error,
     },
@@ -49,13 +49,13 @@ impl Error {
         }
     }
 
-    pub(crate) fn listen(address: SocketAddr, setting: &'static str, source: io::Error) -> Self {
+    pub(crate) fn listen(address: SocketAddr, setting: &str, source: io::Error) -> Self {
         let reason = match source.kind() {
             io::ErrorKind::AddrInUse => "address in use".to_owned(),
             io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
             io::ErrorKind::PermissionDenied => "not permitted (ports below 1024 need a privilege)".to_owned(),
             _ => source.to_string(),
         };
-        Self::Listen { address, reason, setting, source }
+        Self::Listen { address, reason, setting: setting.to_owned(), source }
     }
 }

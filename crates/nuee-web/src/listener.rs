@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use nuee_base::Environment;
+use nuee_base::{Environment, Zone};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     select,
@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Handler, Limits, Metrics, RequestIds, Tls, Zone,
+    Error, Handler, Limits, Metrics, RequestIds, Tls, TrustedProxies,
     connection::{self, Ends, Shared},
     metrics::ListenerMetrics,
 };
@@ -39,16 +39,22 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What a listener is, besides its address.
 #[derive(Debug, Clone)]
 pub struct ListenerOptions {
-    /// Its name in metrics and logs, such as `s3` or `admin`; also the surface of requests that no handler claims.
-    pub name: &'static str,
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// The surface of requests that no handler claims, such as `s3` or `admin`.
+    pub surface: &'static str,
     /// The zone of everything that enters here.
     pub zone: Zone,
+    /// The network interface that connections must come in by; any without it.
+    pub device: Option<String>,
+    /// Whom to believe for whom they ask.
+    pub proxies: TrustedProxies,
     /// What is presented to clients; without it, the listener speaks HTTP in the clear.
     pub tls: Option<Tls>,
     /// What clients may do.
     pub limits: Limits,
     /// The option or setting that chooses the address, for the message when it cannot be used.
-    pub setting: &'static str,
+    pub setting: String,
     /// Where connections and requests are counted.
     pub metrics: Metrics,
 }
@@ -76,8 +82,9 @@ impl Listener {
     /// Clients can connect from here on; they are served once [`serve`](Self::serve) runs.
     pub fn bind(address: SocketAddr, options: ListenerOptions) -> Result<Self, Error> {
         options.limits.validate()?;
-        let bound = open(address).and_then(|socket| Ok((socket.local_addr()?, socket)));
-        let (address, socket) = bound.map_err(|source| Error::listen(address, options.setting, source))?;
+        let bound =
+            open(address, options.device.as_deref()).and_then(|socket| Ok((socket.local_addr()?, socket)));
+        let (address, socket) = bound.map_err(|source| Error::listen(address, &options.setting, source))?;
         Ok(Self { socket, address, options })
     }
 
@@ -96,7 +103,7 @@ impl Listener {
         shutdown: CancellationToken,
     ) -> Drained {
         let Self { socket, options, .. } = self;
-        let metrics = Arc::new(options.metrics.listener(options.name, options.zone));
+        let metrics = Arc::new(options.metrics.listener(&options.name, options.zone));
         let drain_timeout = options.limits.drain_timeout;
         let door = Door {
             places: Arc::new(Semaphore::new(options.limits.connections)),
@@ -108,9 +115,10 @@ impl Listener {
         let shared = Arc::new(Shared {
             handler,
             zone: options.zone,
+            proxies: options.proxies,
             tls: options.tls,
             request_ids: RequestIds::new(environment),
-            unclaimed: options.metrics.operation(options.name, "other"),
+            unclaimed: options.metrics.operation(options.surface, "other"),
             limits: options.limits,
             metrics,
         });
@@ -136,10 +144,14 @@ impl Listener {
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+fn open(address: SocketAddr, device: Option<&str>) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for connections of the process before to leave TIME-WAIT.
     socket.set_reuseaddr(true)?;
+    if let Some(device) = device {
+        // A host takes what is sent to any of its addresses, whichever way it comes.
+        socket.bind_device(Some(device.as_bytes()))?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -162,7 +174,7 @@ struct Door {
     places: Arc<Semaphore>,
     /// Whether there was no place at the last look, so that it is said once.
     full: AtomicBool,
-    name: &'static str,
+    name: String,
     metrics: Arc<ListenerMetrics>,
 }
 
@@ -185,7 +197,7 @@ impl Door {
                 Err(error) => {
                     self.metrics.accept_errors.inc();
                     tracing::warn!(
-                        listener = self.name,
+                        listener = %self.name,
                         error = &error as &dyn std::error::Error,
                         "no connection can be accepted; trying again (if files run out, raise the limit on open files)"
                     );
@@ -205,7 +217,7 @@ impl Door {
             self.metrics.full.inc();
             if !self.full.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
-                    listener = self.name,
+                    listener = %self.name,
                     "as many connections as allowed are open; further ones wait"
                 );
             }

@@ -11,12 +11,13 @@ use std::{
 };
 
 use http::StatusCode;
+use nuee_base::Zone;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, PullingGauge, Registry,
     TextEncoder, core::Collector,
 };
 
-use crate::{Error, Zone};
+use crate::Error;
 
 /// A number that only grows. Cheap to clone; clones count together.
 pub use prometheus::IntCounter as Counter;

@@ -5,8 +5,8 @@ use std::{fs::File, sync::Arc};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use nuee_base::Environment;
-use nuee_web::{Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, Zone};
+use nuee_base::{Environment, Zone};
+use nuee_web::{Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, TrustedProxies};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -27,11 +27,14 @@ impl Handler for Hello {
 async fn a_listener_without_a_free_descriptor_goes_on_when_there_is_one() {
     let metrics = Metrics::new().unwrap();
     let options = ListenerOptions {
-        name: "test",
+        name: "test".to_owned(),
+        surface: "test",
         zone: Zone::Local,
         tls: None,
         limits: Limits::default(),
-        setting: "--listen",
+        setting: "--listen".to_owned(),
+        device: None,
+        proxies: TrustedProxies::default(),
         metrics: metrics.clone(),
     };
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();

@@ -7,16 +7,18 @@
 //! Deliberately absent: objects. An operator does not see what tenants store.
 
 mod execute;
+mod exposure;
 mod identity;
 mod journal;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use nuee_base::{AccessKeyId, BucketName, Role, Secret, SessionId, Slug, Timestamp};
+use nuee_base::{AccessKeyId, BucketName, ExposureId, Role, Secret, SessionId, Slug, Timestamp, Zone};
 use nuee_tenancy::ShownKey;
 use serde::{Deserialize, Serialize};
 
 pub use execute::Administration;
+pub use exposure::{Exposure, ExposureTerms};
 pub(crate) use identity::{AssumableRole, Session, Terms};
 
 /// What is asked.
@@ -81,6 +83,34 @@ pub enum Request {
         place: Place,
         /// The whole quota: what it does not name is unbounded.
         quota: Quota,
+    },
+    /// Change the widest zone that a project may be exposed to.
+    SetZoneCeiling {
+        /// The project.
+        place: Place,
+        /// `rie` or `internet`.
+        #[serde(with = "crate::text")]
+        ceiling: Zone,
+    },
+    /// Expose something of a project to a zone.
+    CreateExposure {
+        /// The project.
+        place: Place,
+        /// What, where, to whom.
+        terms: ExposureTerms,
+    },
+    /// List what of a project is exposed.
+    ListExposures {
+        /// The project.
+        place: Place,
+    },
+    /// End an exposure.
+    DeleteExposure {
+        /// The project.
+        place: Place,
+        /// Its id.
+        #[serde(with = "crate::text")]
+        id: ExposureId,
     },
     /// Tell who may do what, and why.
     ExplainAccess(AccessQuestion),
@@ -227,6 +257,9 @@ pub struct AccessQuestion {
     pub action: String,
     /// `platform`, `ORGANISATION`, `ORGANISATION/PROJECT`, `s3://BUCKET` or `s3://BUCKET/KEY`.
     pub resource: String,
+    /// Where the request would come in, as `ZONE` or `ZONE@ADDRESS`; without it, where no exposure is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// A project, by its names.
@@ -295,6 +328,15 @@ pub enum Reply {
     AccessKeyDeleted,
     /// What a project holds, and may.
     Project(ProjectDetails),
+    /// Something is exposed.
+    ExposureCreated(Exposure),
+    /// What of a project is exposed.
+    Exposures {
+        /// By age.
+        exposures: Vec<Exposure>,
+    },
+    /// An exposure has ended.
+    ExposureDeleted,
     /// Who may do what, and why.
     Access(AccessAnswer),
     /// An assumable role was made.
@@ -413,8 +455,27 @@ pub struct Serving {
     /// Whether S3 is spoken inside TLS.
     #[serde(default)]
     pub secure: bool,
+    /// Every listener, with its zone.
+    #[serde(default)]
+    pub listeners: Vec<Listening>,
     /// Since when it runs (RFC 3339).
     pub started_at: String,
+}
+
+/// A listener of a running server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listening {
+    /// Its name.
+    pub name: String,
+    /// What it serves.
+    pub service: String,
+    /// The network whose requests enter there.
+    #[serde(with = "crate::text")]
+    pub zone: Zone,
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub secure: bool,
 }
 
 /// A service account.
@@ -485,6 +546,9 @@ pub struct ProjectDetails {
     pub buckets: u64,
     /// How much of each it may have.
     pub quota: Quota,
+    /// The widest zone that it may be exposed to.
+    #[serde(default)]
+    pub ceiling: String,
 }
 
 /// Who may do what, and why.

@@ -3,6 +3,7 @@
 mod administer;
 mod bucket;
 mod config;
+mod exposure;
 mod identity;
 mod journal;
 mod key;
@@ -101,9 +102,12 @@ enum Command {
     /// Make and list organisations
     #[command(subcommand)]
     Organisation(administer::OrganisationCommand),
-    /// Make and list the projects of an organisation, and bound what they may hold
+    /// Make and list the projects of an organisation, and bound what they may hold and be exposed to
     #[command(subcommand)]
     Project(administer::ProjectCommand),
+    /// Say what of a project may be reached from which zone, list that, and end it
+    #[command(subcommand)]
+    Exposure(exposure::ExposureCommand),
     /// Carry out what buckets are set to
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
@@ -138,6 +142,7 @@ pub fn run() -> ExitCode {
         Command::Session(command) => identity::session(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
         Command::Project(command) => administer::project(command, &common),
+        Command::Exposure(command) => exposure::run(command, &common),
         Command::Bucket(command) => bucket::run(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Verify(verify) => administer::verify(&verify, &common),

@@ -33,12 +33,13 @@ mod witness;
 mod witnesses;
 
 pub use administration::{
-    Administration, Finding, JournalLeaf, JournalQuery, JournalWitness, LifecycleCount, LifecycleRun,
-    Organisation, Progress, Project, Reply, Request, ServiceAccount, Status, Verified,
+    Administration, Exposure, ExposureTerms, Finding, JournalLeaf, JournalQuery, JournalWitness,
+    LifecycleCount, LifecycleRun, Organisation, Progress, Project, Reply, Request, ServiceAccount, Status,
+    Verified,
 };
 pub use commands::run;
 pub use first_start::FirstStart;
 pub use platform::{Platform, Tuning};
 pub use server::{Addresses, Server, ServerOptions};
-pub use settings::{IssuerSettings, Settings, TlsMode, WebhookSettings};
+pub use settings::{IssuerSettings, ListenerService, ListenerSettings, Settings, TlsMode, WebhookSettings};
 pub use witness::{Witness, WitnessOptions};

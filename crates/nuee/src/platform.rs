@@ -90,7 +90,7 @@ impl Platform {
             (tenancy.quotas(), tuning.store),
         );
         let environment = environment.clone();
-        let decider = Decider::observed(Counting(journal.recorder().clone()));
+        let decider = Decider::observed_with(Counting(journal.recorder().clone()), tenancy.exposed());
         let witnesses = Witnesses::open(settings)?;
         let parts = Parts {
             custody,

@@ -6,21 +6,22 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Result;
-use nuee_base::Environment;
+use anyhow::{Context as _, Result};
+use nuee_base::{Environment, Zone};
 use nuee_tenancy::AccessKey;
-use nuee_web::{AdminSurface, Drained, Handler, Listener, ListenerOptions, Metrics, Tls, Zone};
+use nuee_web::{AdminSurface, Drained, Handler, Listener, ListenerOptions, Metrics, Tls};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Administration, FirstStart, Platform, Settings, Tuning,
-    administration::Serving,
+    Administration, FirstStart, ListenerService, Platform, Settings, Tuning,
+    administration::{Listening, Serving},
     first_start, retention,
     sequencing::Sequencing,
     sessions,
+    settings::Planned,
     socket::Socket,
-    surface::{self, S3Surface},
+    surface::{self, ApiNames, ApiSurface, ByHost, S3Surface},
     tls::{self, Certificates},
     webhooks::Webhooks,
 };
@@ -41,9 +42,9 @@ pub struct ServerOptions {
 /// Where a server listens, with the ports that were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
-    /// S3.
+    /// S3; the first listener's, where there are several.
     pub s3: SocketAddr,
-    /// Health and metrics.
+    /// Health and metrics; the first listener's too.
     pub admin: SocketAddr,
     /// Whether S3 is spoken inside TLS.
     pub secure: bool,
@@ -69,7 +70,8 @@ pub struct Server {
     /// Ends last, so that what was done while the others ended is signed.
     sequencing: JoinHandle<()>,
     stop_sequencing: CancellationToken,
-    listeners: [JoinHandle<Drained>; 2],
+    listening: Vec<(String, SocketAddr)>,
+    listeners: Vec<JoinHandle<Drained>>,
 }
 
 impl Server {
@@ -84,22 +86,26 @@ impl Server {
         surface::declare_metrics(&metrics, platform.site())?;
         let certificates = Certificates::open(&settings, platform.data_directory(), &environment)?;
         let tls = certificates.as_ref().map(|certificates| certificates.tls());
-        let secure = tls.is_some();
-        let s3 = listener("s3", settings.server.listen, &settings, &metrics, tls)?;
-        let admin = listener("admin", settings.server.admin_listen, &settings, &metrics, None)?;
-        let addresses = Addresses { s3: s3.local_address(), admin: admin.local_address(), secure };
+        let bound = bind(&settings, &metrics, tls.as_ref())?;
+        let addresses = Addresses::of(&bound)?;
+        let listening = bound.iter().map(Bound::shown).collect();
         let socket = Socket::bind(platform.data_directory())?;
 
         let shutdown = CancellationToken::new();
         let webhooks = Webhooks::open(&settings, &platform, &metrics)?;
         let sequencing = Sequencing::new(platform.journal().clone(), environment.clone(), &metrics)?;
-        let s3_surface = S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?;
-        let admin_surface = admin_surface(&platform, certificates.clone(), metrics)?;
+        let surfaces = Surfaces {
+            s3: Arc::new(S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?),
+            api: Arc::new(ApiSurface::new(&platform, &metrics)),
+            names: ApiNames::new(&settings.api.domains),
+            admin: Arc::new(admin_surface(&platform, certificates.clone(), metrics)?),
+        };
         let serving = Serving {
             pid: std::process::id(),
             listen: addresses.s3,
             admin_listen: addresses.admin,
-            secure,
+            secure: addresses.secure,
+            listeners: listening,
             started_at: environment.now().to_string(),
         };
         let administration = Administration::new(platform.clone(), Some(serving));
@@ -131,10 +137,8 @@ impl Server {
             stop_sequencing,
             renewal: tokio::spawn(tls::keep_fresh(certificates.clone(), shutdown.clone())),
             certificates,
-            listeners: [
-                serve(s3, s3_surface, &environment, &shutdown),
-                serve(admin, admin_surface, &environment, &shutdown),
-            ],
+            listening: bound.iter().map(|each| (each.name.clone(), each.listener.local_address())).collect(),
+            listeners: bound.into_iter().map(|each| surfaces.serve(each, &environment, &shutdown)).collect(),
             platform,
             shutdown,
         })
@@ -144,6 +148,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Where the listener of this name listens, if there is one.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Option<SocketAddr> {
+        self.listening.iter().find(|(known, _)| known == name).map(|(_, address)| *address)
     }
 
     /// The platform that it serves.
@@ -206,19 +216,78 @@ impl Server {
     }
 }
 
-fn listener(
-    name: &'static str,
-    address: SocketAddr,
-    settings: &Settings,
-    metrics: &Metrics,
-    tls: Option<Tls>,
-) -> Result<Listener> {
-    let setting = if name == "s3" { "--listen" } else { "--admin-listen" };
-    // Until zones are configured, only this machine is told from the world.
-    let zone = if address.ip().is_loopback() { Zone::Local } else { Zone::Internet };
-    let limits = settings.web_limits();
-    let options = ListenerOptions { name, zone, tls, limits, setting, metrics: metrics.clone() };
-    Ok(Listener::bind(address, options)?)
+/// A listener, and what is served there.
+struct Bound {
+    name: String,
+    service: ListenerService,
+    with_api: bool,
+    zone: Zone,
+    secure: bool,
+    listener: Listener,
+}
+
+impl Bound {
+    fn shown(&self) -> Listening {
+        Listening {
+            name: self.name.clone(),
+            service: self.service.to_string(),
+            zone: self.zone,
+            address: self.listener.local_address(),
+            secure: self.secure,
+        }
+    }
+}
+
+/// Binds every address that the settings name.
+fn bind(settings: &Settings, metrics: &Metrics, tls: Option<&Tls>) -> Result<Vec<Bound>> {
+    let bind = |planned: Planned| {
+        let Planned { name, service, with_api, address, zone, device, proxies, secure, setting } = planned;
+        let tls = tls.filter(|_| secure).cloned();
+        let secure = tls.is_some();
+        let options = ListenerOptions {
+            name: name.clone(),
+            surface: service.as_str(),
+            zone,
+            device,
+            proxies,
+            tls,
+            limits: settings.web_limits(),
+            setting,
+            metrics: metrics.clone(),
+        };
+        Ok(Bound { name, service, with_api, zone, secure, listener: Listener::bind(address, options)? })
+    };
+    settings.planned_listeners()?.into_iter().map(bind).collect()
+}
+
+/// What listeners serve.
+struct Surfaces {
+    s3: Arc<S3Surface>,
+    api: Arc<ApiSurface>,
+    names: ApiNames,
+    admin: Arc<AdminSurface>,
+}
+
+impl Surfaces {
+    fn serve(
+        &self,
+        bound: Bound,
+        environment: &Environment,
+        shutdown: &CancellationToken,
+    ) -> JoinHandle<Drained> {
+        match bound.service {
+            ListenerService::S3 if !bound.with_api => {
+                serve(bound.listener, Arc::clone(&self.s3), environment, shutdown)
+            }
+            ListenerService::S3 => {
+                let (s3, api) = (Arc::clone(&self.s3), Arc::clone(&self.api));
+                let handler = Arc::new(ByHost { s3, api, names: self.names.clone() });
+                serve(bound.listener, handler, environment, shutdown)
+            }
+            ListenerService::Api => serve(bound.listener, Arc::clone(&self.api), environment, shutdown),
+            ListenerService::Admin => serve(bound.listener, Arc::clone(&self.admin), environment, shutdown),
+        }
+    }
 }
 
 fn admin_surface(
@@ -239,15 +308,26 @@ fn admin_surface(
 
 fn serve<H: Handler>(
     listener: Listener,
-    handler: H,
+    handler: Arc<H>,
     environment: &Environment,
     shutdown: &CancellationToken,
 ) -> JoinHandle<Drained> {
     let (environment, shutdown) = (environment.clone(), shutdown.clone());
-    tokio::spawn(async move { listener.serve(Arc::new(handler), &environment, shutdown).await })
+    tokio::spawn(async move { listener.serve(handler, &environment, shutdown).await })
 }
 
 impl Addresses {
+    /// Those of the first listener of each.
+    fn of(bound: &[Bound]) -> Result<Self> {
+        let first = |service: ListenerService| {
+            let found = bound.iter().find(|bound| bound.service == service);
+            found.with_context(|| format!("no listener has the service `{service}`"))
+        };
+        let (s3, admin) = (first(ListenerService::S3)?, first(ListenerService::Admin)?);
+        let (secure, admin) = (s3.secure, admin.listener.local_address());
+        Ok(Self { s3: s3.listener.local_address(), admin, secure })
+    }
+
     /// The URL that a client on this machine uses for S3.
     #[must_use]
     pub fn endpoint(&self) -> String {

@@ -5,6 +5,7 @@
 //! secret among them.
 
 mod document;
+mod listeners;
 mod load;
 
 use std::{
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::{custody::Places, platform::Tuning};
 
 pub(crate) use document::show;
+pub(crate) use listeners::Planned;
+pub use listeners::{ListenerService, ListenerSettings};
 pub(crate) use load::{Source, load};
 
 /// The port of S3 where none is set.
@@ -48,6 +51,9 @@ macro_rules! settings {
             /// Receivers of events, by name.
             #[serde(skip_serializing_if = "BTreeMap::is_empty")]
             pub webhooks: BTreeMap<String, WebhookSettings>,
+            /// Listeners of one's own, by name.
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            pub listeners: BTreeMap<String, ListenerSettings>,
         }
 
         $(
@@ -87,10 +93,11 @@ settings! {
     /// Where `nuee` listens.
     server: ServerSettings {
         /// Address and port of S3; port 0 takes a free one. Beyond this machine, set `tls.mode` as well, or put a proxy
-        /// that speaks TLS before it.
+        /// that speaks TLS before it. Where there are sections of listeners, it is of no effect.
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, S3_PORT)),
         /// Address and port of health (`/health/live`, `/health/ready`) and metrics (`/metrics`). They need no
-        /// credentials, so keep them on this machine or on a private network.
+        /// credentials, so keep them on this machine or on a private network. Where a section of listeners has `admin`, it
+        /// is of no effect.
         admin_listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT)),
     }
 
@@ -114,6 +121,13 @@ settings! {
         /// Name of the region, for the settings of clients. Requests that were signed for another region are accepted
         /// too.
         region: String = "fr1".to_owned(),
+    }
+
+    /// The management API: see `docs/api.md`.
+    api: ApiSettings {
+        /// Names under which it answers, beside `console.localhost`, such as `console.example.org`. A request for another
+        /// name is S3's.
+        domains: Vec<String> = Vec::new(),
     }
 
     /// How what passes between S3 clients and the server is encrypted. Health and metrics stay in the clear.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use http::{Request, Response};
+use http_body_util::Either;
 use nuee_keys::KeyCustody;
 use nuee_s3::{Destinations, Operation};
 use nuee_sites::DirectorySite;
@@ -59,6 +60,77 @@ impl Handler for S3Surface {
             response.extensions_mut().insert(counters.clone());
         }
         response
+    }
+}
+
+/// The management API, as a handler of a listener.
+pub(crate) struct ApiSurface {
+    service: nuee_api::Service,
+    requests: OperationMetrics,
+}
+
+impl ApiSurface {
+    pub(crate) fn new(platform: &Platform, metrics: &Metrics) -> Self {
+        let parts = nuee_api::Parts {
+            tenancy: platform.tenancy().clone(),
+            store: platform.store().clone(),
+            decider: platform.decider().clone(),
+            environment: platform.environment().clone(),
+        };
+        Self { service: nuee_api::Service::new(parts), requests: metrics.operation("api", "request") }
+    }
+}
+
+impl Handler for ApiSurface {
+    type Body = nuee_api::Body;
+
+    async fn handle(&self, request: Request<RequestBody>) -> Response<nuee_api::Body> {
+        let mut response = self.service.handle(request).await;
+        response.extensions_mut().insert(self.requests.clone());
+        response
+    }
+}
+
+/// The names under which the management API answers. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct ApiNames(Arc<[String]>);
+
+impl ApiNames {
+    /// The name that needs no configuration.
+    const LOCAL: &'static str = "console.localhost";
+
+    pub(crate) fn new(domains: &[String]) -> Self {
+        let all = domains.iter().map(|domain| domain.to_ascii_lowercase());
+        Self(std::iter::once(Self::LOCAL.to_owned()).chain(all).collect())
+    }
+
+    /// Whether a request is for the API.
+    fn have(&self, request: &Request<RequestBody>) -> bool {
+        let authority = request.uri().authority().map(http::uri::Authority::as_str);
+        let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let Some(host) = authority.or(host) else { return false };
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let name = name.strip_suffix('.').unwrap_or(name);
+        self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// S3 and the management API on one listener, told apart by the name that a request is for.
+pub(crate) struct ByHost {
+    pub(crate) s3: Arc<S3Surface>,
+    pub(crate) api: Arc<ApiSurface>,
+    pub(crate) names: ApiNames,
+}
+
+impl Handler for ByHost {
+    type Body = Either<nuee_s3::Body, nuee_api::Body>;
+
+    async fn handle(&self, request: Request<RequestBody>) -> Response<Self::Body> {
+        if self.names.have(&request) {
+            self.api.handle(request).await.map(Either::Right)
+        } else {
+            self.s3.handle(request).await.map(Either::Left)
+        }
     }
 }
 

@@ -19,10 +19,10 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use nuee_base::Environment;
+use nuee_base::{Environment, Zone};
 use nuee_journal::{Checkpoint, Refusal, Signature, SignatureKind, Submission, VerifierKey, is_name};
 use nuee_keys::SigningKey;
-use nuee_web::{Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, Zone};
+use nuee_web::{Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, TrustedProxies};
 use tokio::{
     sync::Mutex,
     task::{JoinHandle, spawn_blocking},
@@ -68,8 +68,17 @@ impl Witness {
         let key = VerifierKey::new(name.clone(), SignatureKind::Cosignature, signing.public());
         let zone = if listen.ip().is_loopback() { Zone::Local } else { Zone::Internet };
         let (limits, metrics) = (Limits::default(), Metrics::new()?);
-        let options =
-            ListenerOptions { name: "witness", zone, tls: None, limits, setting: "--listen", metrics };
+        let options = ListenerOptions {
+            name: "witness".to_owned(),
+            surface: "witness",
+            zone,
+            device: None,
+            proxies: TrustedProxies::default(),
+            tls: None,
+            limits,
+            setting: "--listen".to_owned(),
+            metrics,
+        };
         let listener = Listener::bind(listen, options)?;
         let address = listener.local_address();
         let journals = journals.into_iter().map(|key| (key.name().to_owned(), key)).collect();

@@ -1,7 +1,8 @@
 //! The one decision, where a bucket has rules of its own.
 //!
 //! What the role permits is remembered as everywhere. Statements of the bucket's policy that may concern the question are
-//! then evaluated with it; if there are none, what the role permits is the answer. In order:
+//! then evaluated with it; if there are none, what the role permits is the answer. In order, once what is asked is exposed
+//! where the request came in (`exposed.rs`):
 //!
 //! 1. Nothing crosses organisations, and operators stay out of buckets, whatever a policy says.
 //! 2. A statement that denies wins over everything, except that an owner of the bucket's project keeps reading, changing
@@ -92,6 +93,9 @@ impl Decider {
         facts: &dyn Facts,
     ) -> Result<Permit, Denied> {
         let question = Question { principal: context.principal().clone(), action, resource };
+        if let Err(reason) = self.exposed(context, &question, Some(facts)) {
+            return self.answer(context, question, Err(reason), rules.is_public());
+        }
         let by_role = self.verdict(&question);
         let verdict = match self.by_policy(context, &question, by_role.is_ok(), rules, facts) {
             None => by_role,
@@ -113,6 +117,9 @@ impl Decider {
         facts: &dyn Facts,
     ) -> Explanation {
         let question = Question { principal: context.principal().clone(), action, resource };
+        if let Err(reason) = self.exposed(context, &question, Some(facts)) {
+            return Explanation { denied: Some(reason), policies: Vec::new() };
+        }
         let by_role = self.0.policies.answer(&question);
         let Some(answer) = self.by_policy(context, &question, by_role.verdict.is_ok(), rules, facts) else {
             let verdict = by_role.verdict.and_then(|()| self.narrowed(context, &question, facts));

@@ -58,7 +58,8 @@ impl Decider {
             true => refuse_narrowed(&question.principal),
             false => self.left_by_policies(&asked),
         };
-        let verdict = self.verdict(&question).and_then(|()| left());
+        let verdict = self.exposed(context, &question, None);
+        let verdict = verdict.and_then(|()| self.verdict(&question)).and_then(|()| left());
         self.answer(context, question, verdict, false)
     }
 

@@ -143,6 +143,11 @@ pub(crate) fn from_denial(denied: nuee_access::Denied) -> S3Error {
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
 }
 
+/// The answer to who is refused before anything is looked at.
+pub(crate) fn access_denied() -> S3Error {
+    S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")
+}
+
 /// The answer to who takes a bucket for somebody else's. It is that of a denial, as at S3.
 pub(crate) fn not_the_owner() -> S3Error {
     S3Error::with_message(S3ErrorCode::AccessDenied, "The bucket is not of the owner that was expected.")

@@ -135,7 +135,7 @@ impl<'r> Asking<'r> {
     fn computed(&self, key: &ConditionKey) -> Option<String> {
         use ConditionKey as Key;
         match key {
-            Key::SourceIp => self.arrival.map(|arrival| arrival.peer.ip().to_canonical().to_string()),
+            Key::SourceIp => self.arrival.map(|arrival| arrival.client.to_string()),
             Key::SecureTransport => Some(self.arrival.is_some_and(|arrival| arrival.secure).to_string()),
             Key::Prefix => self.parameter("prefix"),
             Key::Delimiter => self.parameter("delimiter"),

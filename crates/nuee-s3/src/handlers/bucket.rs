@@ -8,7 +8,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::handlers::asking::asking;
 use crate::{
     detour::DocumentText,
-    handlers::answer::{bad_request, from_store, invalid, invalid_argument, not_implemented},
+    handlers::answer::{access_denied, bad_request, from_store, invalid, invalid_argument, not_implemented},
     handlers::{Handlers, tagging},
 };
 
@@ -19,7 +19,7 @@ const MAX_BUCKETS: i32 = 10_000;
 fn project(context: &Context) -> S3Result<Resource> {
     match context.principal().place() {
         Some((organisation, project)) => Ok(Resource::Project { organisation, project }),
-        None => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
+        None => Err(access_denied()),
     }
 }
 

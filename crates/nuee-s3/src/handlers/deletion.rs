@@ -38,7 +38,7 @@ impl Handlers {
         let named = (&*input.bucket, &*input.key, input.version_id.as_deref());
         let conditions = condition::of_request(&request.headers)?;
         let deletion = self.deletion(&context, named, input.bypass_governance_retention, conditions)?;
-        let bucket = self.find_bucket(&input.bucket)?;
+        let bucket = self.find_bucket(&context, &input.bucket)?;
         let done = self.store.delete_objects(&context, &bucket, vec![deletion]).await.map_err(from_store)?;
         let deleted =
             done.into_iter().next().unwrap_or_else(|| Ok(Deleted::default())).map_err(from_store)?;
@@ -66,7 +66,7 @@ impl Handlers {
                 "deleting under a condition on the size or the time, as of directory buckets",
             ));
         }
-        let bucket = self.find_bucket(&input.bucket)?;
+        let bucket = self.find_bucket(&context, &input.bucket)?;
         let (mut asked, mut deletions, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for object in objects {
             let tag = object.e_tag.as_ref().map(|tag| Tags::These(vec![tag.value().to_owned()]));
@@ -80,9 +80,12 @@ impl Handlers {
                 Err(error) => errors.push(failed((object.key, object.version_id), &error)),
             }
         }
-        if deletions.is_empty() && errors.iter().all(|error| error.code.as_deref() == Some("AccessDenied")) {
-            let message = errors.pop().and_then(|error| error.message).unwrap_or_default();
-            return Err(S3Error::with_message(S3ErrorCode::AccessDenied, message));
+        for code in [S3ErrorCode::AccessDenied, S3ErrorCode::NoSuchBucket] {
+            let is_all = |error: &dto::Error| error.code.as_deref() == Some(code.as_str());
+            if deletions.is_empty() && errors.iter().all(is_all) {
+                let message = errors.pop().and_then(|error| error.message).unwrap_or_default();
+                return Err(S3Error::with_message(code, message));
+            }
         }
         let done = self.store.delete_objects(&context, &bucket, deletions).await.map_err(from_store)?;
         let mut deleted = Vec::new();

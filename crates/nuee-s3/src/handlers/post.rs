@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::request::Parts;
 use nuee_access::Action;
-use nuee_base::{Context, Principal, Timestamp};
+use nuee_base::{Principal, Timestamp};
 use nuee_store::{Body, BodyError, ChecksumAlgorithm, Conditions, ObjectInfo, Origin};
 use s3s::S3Result;
 
@@ -37,7 +37,7 @@ impl Handlers {
 
     pub(crate) async fn post_object(&self, posted: PostedObject<'_>) -> S3Result<ObjectInfo> {
         let signing = if posted.principal == Principal::Anonymous { Signing::Nobody } else { Signing::Form };
-        let context = Context::new(self.environment.clone(), posted.principal);
+        let context = self.context_of(posted.principal, &posted.parts.extensions);
         let headers = &posted.parts.headers;
         let head = (headers, &posted.parts.uri, &posted.parts.extensions);
         let context = Asking::new(context, head, signing);

@@ -166,7 +166,7 @@ impl Row {
         bench.askers.iter().cloned().zip(self.marks.iter().copied()).collect()
     }
 
-    fn answer(&self, mark: &str) -> (u16, &'static str) {
+    pub(crate) fn answer(&self, mark: &str) -> (u16, &'static str) {
         match mark {
             "y" | "o" => (self.status, self.code),
             "-" => (403, "AccessDenied"),

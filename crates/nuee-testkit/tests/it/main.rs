@@ -38,3 +38,4 @@ mod sts;
 mod tls;
 mod webhooks;
 mod witnesses;
+mod zones;

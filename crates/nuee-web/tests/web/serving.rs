@@ -1,6 +1,7 @@
 //! What well-behaved clients get.
 
-use nuee_web::{Error, Limits, Listener, ListenerOptions, Metrics, Zone, raise_open_file_limit};
+use nuee_base::Zone;
+use nuee_web::{Error, Limits, Listener, ListenerOptions, Metrics, TrustedProxies, raise_open_file_limit};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{Client, LARGE_BYTES, Server, patient};
@@ -142,11 +143,14 @@ async fn two_thousand_idle_connections_do_not_keep_a_client_from_working() {
 async fn an_address_in_use_is_explained() {
     let server = Server::start(patient());
     let options = ListenerOptions {
-        name: "second",
+        name: "second".to_owned(),
+        surface: "second",
         zone: Zone::Local,
         tls: None,
         limits: Limits::default(),
-        setting: "--listen",
+        setting: "--listen".to_owned(),
+        device: None,
+        proxies: TrustedProxies::default(),
         metrics: Metrics::new().unwrap(),
     };
     let error = Listener::bind(server.address, options.clone()).unwrap_err();

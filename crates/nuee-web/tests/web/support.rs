@@ -7,9 +7,10 @@ use futures_util::stream;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
-use nuee_base::Environment;
+use nuee_base::{Environment, Zone};
 use nuee_web::{
-    Arrival, BodyError, Drained, Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, Tls, Zone,
+    Arrival, BodyError, Drained, Handler, Limits, Listener, ListenerOptions, Metrics, RequestBody, Tls,
+    TrustedProxies,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -68,7 +69,7 @@ impl Handler for Paths {
             },
             "/arrival" => {
                 let arrival = *request.extensions().get::<Arrival>().unwrap();
-                let Arrival { request_id, zone, peer, secure } = arrival;
+                let Arrival { request_id, zone, peer, secure, .. } = arrival;
                 whole(format!("{request_id} {zone} {peer} {}", if secure { "secure" } else { "clear" }))
             }
             "/wait" => {
@@ -135,11 +136,14 @@ impl<H: Handler> Server<H> {
 
     fn start_as(handler: H, limits: Limits, metrics: Metrics, tls: Option<Tls>) -> Self {
         let options = ListenerOptions {
-            name: "test",
+            name: "test".to_owned(),
+            surface: "test",
             zone: Zone::Rie,
             tls,
             limits,
-            setting: "--listen",
+            setting: "--listen".to_owned(),
+            device: None,
+            proxies: TrustedProxies::default(),
             metrics: metrics.clone(),
         };
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();

@@ -11,13 +11,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use nuee_base::{AccessKeyId, Environment, Role, Slug};
+use nuee_base::{AccessKeyId, Environment, Role, Slug, Zone};
 
-use super::{Common, bucket, identity, journal, print, runtime};
+use super::{Common, bucket, exposure, identity, journal, print, runtime};
 use crate::{
     Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
     administration::{
-        AccessAnswer, AccessQuestion, Place, ProjectDetails, Quota, ServiceAccount, Status, Verified,
+        AccessAnswer, AccessQuestion, Listening, Place, ProjectDetails, Quota, ServiceAccount, Status,
+        Verified,
     },
     data_directory::holds_data,
     first_start, logging,
@@ -131,7 +132,8 @@ pub(super) enum AccessCommand {
     ///
     /// For example: nuee access explain NUEE… s3:GetObject `s3://papers/report.pdf`
     ///
-    /// It is answered as if the request had nothing that conditions of a bucket's policy look at, such as an address.
+    /// It is answered as if the request had nothing that conditions of a bucket's policy look at, such as an address. What
+    /// exposures there are is looked at with --from.
     Explain {
         /// `anonymous`, `operator` or the id of an access key
         principal: String,
@@ -139,6 +141,9 @@ pub(super) enum AccessCommand {
         action: String,
         /// `platform`, ORGANISATION, ORGANISATION/PROJECT, `s3://BUCKET` or `s3://BUCKET/KEY`
         resource: String,
+        /// Where the request would come in: rie or internet, and after an `@` from which address
+        #[arg(long, value_name = "ZONE@ADDRESS")]
+        from: Option<String>,
         #[command(flatten)]
         output: Output,
     },
@@ -186,6 +191,20 @@ pub(super) enum ProjectCommand {
     Show {
         /// The project
         name: Slug,
+        /// Organisation
+        #[arg(long, default_value = "local")]
+        organisation: Slug,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Set the widest zone that a project may be exposed to
+    ///
+    /// Lowering it ends what wider exposures give at once; they come back with it.
+    Ceiling {
+        /// The project
+        name: Slug,
+        /// rie or internet
+        ceiling: Zone,
         /// Organisation
         #[arg(long, default_value = "local")]
         organisation: Slug,
@@ -275,6 +294,10 @@ pub(super) fn project(command: ProjectCommand, common: &Common) -> Result<ExitCo
             let place = Place { organisation, project: name };
             run(Request::ShowProject { place }, output, common)
         }
+        ProjectCommand::Ceiling { name, ceiling, organisation, output } => {
+            let place = Place { organisation, project: name };
+            run(Request::SetZoneCeiling { place, ceiling }, output, common)
+        }
         ProjectCommand::Quota {
             name,
             organisation,
@@ -309,8 +332,8 @@ pub(super) fn access_key(command: AccessKeyCommand, common: &Common) -> Result<E
 
 /// Runs `nuee access …`.
 pub(super) fn access(command: AccessCommand, common: &Common) -> Result<ExitCode> {
-    let AccessCommand::Explain { principal, action, resource, output } = command;
-    run(Request::ExplainAccess(AccessQuestion { principal, action, resource }), output, common)
+    let AccessCommand::Explain { principal, action, resource, from, output } = command;
+    run(Request::ExplainAccess(AccessQuestion { principal, action, resource, from }), output, common)
 }
 
 /// Runs `nuee verify`.
@@ -411,6 +434,9 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::AccessKeyDeleted => "The access key is deleted; it works no more.\n".to_owned(),
         Reply::Project(details) => show_project(details)?,
         Reply::Access(answer) => show_access(answer)?,
+        Reply::ExposureCreated(made) => exposure::show_exposure(made),
+        Reply::Exposures { exposures } => exposure::show_exposures(exposures)?,
+        Reply::ExposureDeleted => "The exposure has ended.\n".to_owned(),
         Reply::ServiceAccounts { accounts } => show_accounts(accounts)?,
         Reply::ServiceAccountRevoked => {
             "The service account is revoked; its access keys work no more.\n".to_owned()
@@ -472,6 +498,11 @@ fn show_status(status: &Status) -> Result<String> {
         )?,
         None => writeln!(text, "  server   none runs")?,
     }
+    let zoned = |each: &&Listening| each.zone != Zone::Local;
+    for each in status.server.iter().flat_map(|server| &server.listeners).filter(zoned) {
+        let Listening { name, service, zone, address, .. } = each;
+        writeln!(text, "  zone     {zone}: {service} at {address} ({name})")?;
+    }
     writeln!(text, "  data     {}\n  keys     {}", status.data_dir.display(), status.key_dir.display())?;
     let (live, dead) = (size(status.live_bytes), size(status.dead_bytes));
     writeln!(text, "  segments {}: {live} in use, {dead} to be had back", status.segments)?;
@@ -508,13 +539,14 @@ fn show_keys(reply: &Reply) -> Result<String> {
 
 fn show_project(details: &ProjectDetails) -> Result<String> {
     let quota = &details.quota;
-    let of = |most: Option<String>| most.map_or("no quota".to_owned(), |most| format!("of {most}"));
+    let of = |most: Option<String>| most.map_or(", no quota".to_owned(), |most| format!(" of {most}"));
     let mut text = format!("{}, since {}\n\n", details.project.name, details.project.created_at);
-    writeln!(text, "  bytes    {} {}", size(details.bytes), of(quota.bytes.map(size)))?;
-    writeln!(text, "  objects  {} {}", details.objects, of(quota.objects.map(|most| most.to_string())))?;
-    writeln!(text, "  buckets  {} {}", details.buckets, of(quota.buckets.map(|most| most.to_string())))?;
+    writeln!(text, "  bytes    {}{}", size(details.bytes), of(quota.bytes.map(size)))?;
+    writeln!(text, "  objects  {}{}", details.objects, of(quota.objects.map(|most| most.to_string())))?;
+    writeln!(text, "  buckets  {}{}", details.buckets, of(quota.buckets.map(|most| most.to_string())))?;
     let pace = quota.requests_per_second.map_or("no quota".to_owned(), |most| format!("{most} a second"));
     writeln!(text, "  requests {pace}")?;
+    writeln!(text, "  ceiling  {}: the widest zone that it may be exposed to", details.ceiling)?;
     Ok(text)
 }
 

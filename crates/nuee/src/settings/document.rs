@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use anyhow::Result;
 use toml::Table;
 
-use super::{EXPLANATIONS, Settings, WEBHOOK_EXAMPLE};
+use super::{EXPLANATIONS, Settings, WEBHOOK_EXAMPLE, listeners::EXAMPLE};
 
 /// The settings as a file that explains every key. Keys that have their default are commented out.
 pub(crate) fn show(settings: &Settings) -> Result<String> {
@@ -33,6 +33,12 @@ pub(crate) fn show(settings: &Settings) -> Result<String> {
     if !settings.webhooks.is_empty() {
         let webhooks = [("webhooks", &settings.webhooks)].into_iter().collect::<BTreeMap<_, _>>();
         write!(text, "\n{}", toml::to_string(&webhooks)?)?;
+    }
+    text.push('\n');
+    text.push_str(EXAMPLE);
+    if !settings.listeners.is_empty() {
+        let listeners = [("listeners", &settings.listeners)].into_iter().collect::<BTreeMap<_, _>>();
+        write!(text, "\n{}", toml::to_string(&listeners)?)?;
     }
     Ok(text)
 }
@@ -62,6 +68,15 @@ mod tests {
             ca_bundle: None,
         };
         settings.webhooks.insert("portal".into(), webhook);
+        let listener = crate::ListenerSettings {
+            address: "10.0.0.1:443".parse().unwrap(),
+            zone: nuee_base::Zone::Rie,
+            services: vec![crate::ListenerService::S3],
+            device: Some("eth1".into()),
+            trusted_proxies: vec!["10.0.0.9".into()],
+            tls: Some(false),
+        };
+        settings.listeners.insert("inside".into(), listener);
         let shown = show(&settings).unwrap();
         assert_eq!(toml::from_str::<Settings>(&shown).unwrap(), settings, "{shown}");
         assert!(shown.contains("\nconnections = 12\n"), "{shown}");

@@ -128,6 +128,7 @@ fn validate(settings: &Settings) -> Result<()> {
         bail!("s3.region is {region:?}: use lower-case letters, digits and hyphens");
     }
     crate::logging::filter(&settings.log.level)?;
+    super::listeners::validate(settings)?;
     crate::issuers::validate(settings)?;
     crate::retention::validate(settings.journal.retention_months)?;
     for witness in &settings.journal.witnesses {

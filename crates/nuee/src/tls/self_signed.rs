@@ -54,10 +54,10 @@ impl SelfSigned {
         for domain in ["s3.localhost"].into_iter().chain(domains) {
             names.extend([domain.to_ascii_lowercase(), format!("*.{}", domain.to_ascii_lowercase())]);
         }
-        let address = settings.server.listen.ip();
-        if !address.is_unspecified() {
-            names.push(address.to_string());
-        }
+        let of_sections = settings.listeners.values().map(|listener| listener.address.ip());
+        let addresses = [settings.server.listen.ip()].into_iter().chain(of_sections);
+        names
+            .extend(addresses.filter(|address| !address.is_unspecified()).map(|address| address.to_string()));
         names.sort();
         names.dedup();
         Self { directory: directory.join("self-signed"), names }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use http::Method;
+use nuee::Settings;
 use nuee_access::Action;
-use nuee_base::{Principal, Role};
+use nuee_base::{Environment, Principal, Role};
 use nuee_metadata::{LeafRow, Metadata, Options};
 use nuee_tenancy::{Beginner, RoleTerms, Trusted, Wanted};
 use nuee_testkit::{
@@ -124,8 +125,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    pub(crate) fn start_with(adapt: impl FnOnce(&mut Settings)) -> Self {
         let runtime = Runtime::new().unwrap();
-        let server = runtime.block_on(TestServer::start()).unwrap();
+        let server = runtime.block_on(TestServer::start_with(Environment::system(), adapt)).unwrap();
         let file = server.data_directory().join("metadata.sqlite");
         let journal = Metadata::open_read_only(&file, Options::default()).unwrap();
         let mut bench = Self { runtime, server, journal, things: Things::default(), askers: Vec::new() };
@@ -216,6 +221,12 @@ impl Bench {
 
     pub(crate) fn ask(&self, asker: &Asker, draft: Draft) -> Answer {
         self.client(Place::Schools).send_as_it_is(&asker.sign(draft)).unwrap()
+    }
+
+    /// The same, at the listener of this name.
+    pub(crate) fn ask_at(&self, listener: &str, asker: &Asker, draft: Draft) -> Answer {
+        let address = self.server.listener(listener).unwrap();
+        Client::new(address, "", "").send_as_it_is(&asker.sign(draft)).unwrap()
     }
 
     fn client(&self, place: Place) -> Client {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, ConditionKey, Explanation, Facts, Resource, Values};
-use nuee_base::{AccessKeyId, Context, ObjectKey, Principal, Slug};
+use nuee_base::{AccessKeyId, Context, ObjectKey, Origin, Principal, Slug};
 
 use super::Administration;
 use crate::administration::{AccessAnswer, AccessQuestion, Place, Reply};
@@ -22,6 +22,13 @@ impl Facts for Imagined {
     }
 }
 
+/// Where a request would come in; an address that is not told is one that is in no network.
+fn origin(text: &str) -> Result<Origin> {
+    let (zone, address) = text.split_once('@').unwrap_or((text, "0.0.0.0"));
+    let address = address.parse().with_context(|| format!("{address:?} is no address"))?;
+    Ok(Origin { zone: zone.parse()?, address })
+}
+
 impl Administration {
     /// Answers a question, as if it were asked with nothing that conditions look at: no address, no headers.
     pub(super) fn explain(&self, question: &AccessQuestion) -> Result<Reply> {
@@ -30,26 +37,30 @@ impl Administration {
             format!("there is no action {:?}: actions are written as s3:GetObject", question.action)
         })?;
         let principal = self.principal(&question.principal)?;
+        let context = Context::new(self.platform.environment().clone(), principal);
+        let context = match &question.from {
+            Some(from) => context.arriving(origin(from)?),
+            None => context,
+        };
         let explanation = match question.resource.strip_prefix("s3://") {
-            Some(named) => self.explain_in_bucket(principal, action, named)?,
-            None => self.platform.decider().explain(&principal, action, self.place(&question.resource)?),
+            Some(named) => self.explain_in_bucket(&context, action, named)?,
+            None => self.platform.decider().explain(&context, action, self.place(&question.resource)?),
         };
         let Explanation { denied, policies } = explanation;
         let reason = denied.map(|reason| reason.to_string());
         Ok(Reply::Access(AccessAnswer { allowed: reason.is_none(), reason, policies }))
     }
 
-    fn explain_in_bucket(&self, principal: Principal, action: Action, named: &str) -> Result<Explanation> {
+    fn explain_in_bucket(&self, context: &Context, action: Action, named: &str) -> Result<Explanation> {
         let (name, key) = match named.split_once('/') {
             Some((name, key)) if !key.is_empty() => (name, Some(key.parse()?)),
             Some((name, _)) => (name, None),
             None => (named, None),
         };
         let bucket = self.platform.store().find_bucket(&name.parse()?)?;
-        let context = Context::new(self.platform.environment().clone(), principal);
         let decider = self.platform.decider();
         let facts = Imagined { key };
-        Ok(decider.explain_in_bucket(&context, action, bucket.resource(), bucket.rules(), &facts))
+        Ok(decider.explain_in_bucket(context, action, bucket.resource(), bucket.rules(), &facts))
     }
 
     fn principal(&self, text: &str) -> Result<Principal> {

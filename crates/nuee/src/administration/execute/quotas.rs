@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use nuee_access::{Action, Resource};
+use nuee_base::Zone;
 
 use super::Administration;
 use crate::administration::{Place, ProjectDetails, Quota, Reply};
@@ -20,6 +21,14 @@ impl Administration {
         self.project_details(place, &project)
     }
 
+    pub(super) async fn set_zone_ceiling(&self, place: &Place, ceiling: Zone) -> Result<Reply> {
+        let organisation = Resource::Organisation(self.organisation(&place.organisation)?.id);
+        let (context, permit) = self.permit(Action::SetZoneCeiling, organisation)?;
+        let project = self.project(place)?.id;
+        let project = self.platform.tenancy().set_zone_ceiling(&context, &permit, project, ceiling).await?;
+        self.project_details(place, &project)
+    }
+
     fn project_details(&self, place: &Place, project: &nuee_tenancy::Project) -> Result<Reply> {
         let (_, permit) = self.permit_in(place, Action::GetUsage)?;
         let held = self.platform.tenancy().holdings(&permit)?;
@@ -29,6 +38,7 @@ impl Administration {
             objects: held.objects,
             buckets: held.buckets,
             quota: project.quota.into(),
+            ceiling: project.ceiling.to_string(),
         }))
     }
 }

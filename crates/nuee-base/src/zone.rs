@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 /// request says can change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Zone {
-    /// The machine itself: a loopback address, before any network is configured.
+    /// The machine itself, or all of the world where no zones are configured. What comes from here needs no exposure.
     Local,
     /// The State's private network.
     Rie,
