@@ -13,6 +13,7 @@
 mod account;
 mod bucket;
 mod caller;
+mod exposure;
 mod failure;
 mod idempotency;
 mod invitation;

@@ -61,6 +61,8 @@ pub(crate) struct ProjectView {
     pub(crate) created_at: String,
     /// How much it may hold and ask.
     pub(crate) quota: QuotaView,
+    /// The widest zone that anything of it may be exposed to.
+    pub(crate) ceiling: String,
     /// What whoever asks may do to it.
     pub(crate) capabilities: Vec<String>,
 }
@@ -88,7 +90,7 @@ pub(crate) struct NewProject {
 }
 
 /// What may be done to a project.
-const ON_PROJECT: [Action; 18] = [
+const ON_PROJECT: [Action; 21] = [
     Action::GetProject,
     Action::GetUsage,
     Action::ListMembers,
@@ -105,6 +107,9 @@ const ON_PROJECT: [Action; 18] = [
     Action::ListAssumableRoles,
     Action::ListSessions,
     Action::ExplainAccess,
+    Action::CreateExposure,
+    Action::ListExposures,
+    Action::DeleteExposure,
     Action::ListBuckets,
     Action::CreateBucket,
 ];
@@ -117,6 +122,7 @@ fn show(caller: &Caller, organisation: &str, project: &Project) -> ProjectView {
         name: project.name.to_string(),
         created_at: project.created_at.to_string(),
         quota: project.quota.into(),
+        ceiling: project.ceiling.to_string(),
         capabilities: capabilities.into_iter().map(str::to_owned).collect(),
     }
 }

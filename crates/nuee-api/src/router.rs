@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    account, bucket,
+    account, bucket, exposure,
     failure::{Answer, Failure},
     idempotency, invitation, journal, member, object, openapi, organisation, project, service_account,
     sign_in, user,
@@ -89,6 +89,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
         .routes(routes!(service_account::revoke))
         .routes(routes!(service_account::create_key))
         .routes(routes!(service_account::delete_key))
+        .routes(routes!(exposure::list, exposure::create))
+        .routes(routes!(exposure::delete))
         .routes(routes!(bucket::list, bucket::create))
         .routes(routes!(bucket::delete))
         .routes(routes!(object::list))

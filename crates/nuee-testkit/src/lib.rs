@@ -257,7 +257,12 @@ async fn settle(platform: &Platform) -> Result<([Project; 3], [Account; 3])> {
     let mut organisations = Vec::new();
     for name in ["education", "health"] {
         let permit = platform.decider().decide(&context, Action::CreateOrganisation, Resource::Platform)?;
-        organisations.push(platform.tenancy().create_organisation(&context, &permit, name.parse()?).await?);
+        organisations.push(
+            platform
+                .tenancy()
+                .create_organisation(&context, &permit, (name.parse()?, Default::default()))
+                .await?,
+        );
     }
     let (mut projects, mut owners) = (Vec::new(), Vec::new());
     for place in Place::ALL {

@@ -13,7 +13,9 @@ mod journal;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use nuee_base::{AccessKeyId, BucketName, ExposureId, Role, Secret, SessionId, Slug, Timestamp, Zone};
+use nuee_base::{
+    AccessKeyId, BucketName, EmailAddress, ExposureId, Role, Secret, SessionId, Slug, Timestamp, Zone,
+};
 use nuee_tenancy::ShownKey;
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +157,24 @@ pub enum Request {
         /// Its name, unique on the platform.
         #[serde(with = "crate::text")]
         name: Slug,
+        /// What people call it.
+        #[serde(default)]
+        title: Option<String>,
+        /// Its SIREN.
+        #[serde(default)]
+        siren: Option<String>,
+        /// Whom to write to.
+        #[serde(default)]
+        contact: Option<String>,
+    },
+    /// Invite the first owner of an organisation.
+    InviteOwner {
+        /// The organisation.
+        #[serde(with = "crate::text")]
+        organisation: Slug,
+        /// Whom.
+        #[serde(with = "crate::text")]
+        email: EmailAddress,
     },
     /// List the organisations.
     ListOrganisations,
@@ -360,6 +380,16 @@ pub enum Reply {
     SessionRevoked,
     /// An organisation was made.
     OrganisationCreated(Organisation),
+    /// The first owner of an organisation was invited.
+    OwnerInvited {
+        /// Whom the invitation is for.
+        email: String,
+        /// What is passed on, which is not shown again.
+        #[serde(with = "crate::text::secret")]
+        token: Secret,
+        /// Until when it can be accepted (RFC 3339).
+        expires_at: String,
+    },
     /// The organisations.
     Organisations {
         /// By name.
@@ -406,6 +436,11 @@ pub enum Reply {
         erased: u64,
         /// How many leaves the signed tree has that they are in.
         size: u64,
+    },
+    /// Leaves of the journal came from a server, and were written to a file.
+    JournalReceived {
+        /// The file.
+        file: PathBuf,
     },
     /// What lifecycle rules let go, or would.
     LifecycleRun(LifecycleRun),

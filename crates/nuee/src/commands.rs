@@ -7,6 +7,9 @@ mod exposure;
 mod identity;
 mod journal;
 mod key;
+mod member;
+mod object;
+mod sign_in;
 mod start;
 mod witness;
 
@@ -17,16 +20,22 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use rustix::fs::Mode;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::settings::{self, Settings, Source};
+use crate::{
+    client::{Login, Refused},
+    settings::{self, Settings, Source},
+};
 
 /// Stores objects for S3 clients on this machine: sealed at rest, durable before acknowledged.
 #[derive(Debug, Parser)]
 #[command(name = "nuee", version, arg_required_else_help = true, propagate_version = true)]
-#[command(after_help = "Begin with `nuee up`. Settings: `nuee config show`.")]
+#[command(
+    after_help = "Begin with `nuee up`, or with `nuee login` where a server runs. Settings: `nuee config show`.\n\n\
+    Exit codes: 0 done, 1 failed, 2 misused, 3 not signed in, 4 not allowed, 5 not there, 6 not as things are now."
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -48,9 +57,21 @@ struct Common {
     /// File of settings [default: nuee.toml in the working directory, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "NUEE_CONFIG")]
     config: Option<PathBuf>,
+    /// Act as whoever runs the platform on this machine, although somebody is signed in (`nuee login`)
+    #[arg(long, global = true)]
+    operator: bool,
 }
 
 impl Common {
+    /// Who is signed in and is to act, and where that is kept; none if a platform of this machine is meant.
+    fn signed_in(&self) -> Result<Option<(PathBuf, Login)>> {
+        if self.operator || self.data_dir.is_some() || self.key_dir.is_some() || self.config.is_some() {
+            return Ok(None);
+        }
+        let file = Login::usual_file()?;
+        Ok(Login::read(&file)?.map(|login| (file, login)))
+    }
+
     /// The settings that are in effect.
     fn settings(&self) -> Result<Settings> {
         let mut settings = settings::load(&Source::of_process(self.config.clone()))?;
@@ -108,7 +129,32 @@ enum Command {
     /// Say what of a project may be reached from which zone, list that, and end it
     #[command(subcommand)]
     Exposure(exposure::ExposureCommand),
-    /// Carry out what buckets are set to
+    /// Sign in at a server: commands act as you from then on
+    Login(sign_in::LoginCommand),
+    /// Sign out
+    Logout(sign_in::LogoutCommand),
+    /// Tell who is signed in, and what they may do
+    Whoami(administer::Output),
+    /// Accept an invitation, and become a user
+    Join(sign_in::Join),
+    /// Change what you sign in with
+    #[command(subcommand)]
+    Account(sign_in::AccountCommand),
+    /// See and change the organisation that you belong to, and its users
+    #[command(subcommand)]
+    Org(member::OrgCommand),
+    /// See and change who has which role, and invite people
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// List, write, read and delete objects, one by one
+    #[command(subcommand)]
+    Object(object::ObjectCommand),
+    /// Print what a shell needs to complete commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Make, list and delete buckets, and carry out what they are set to
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
     /// Keep copies of the keys, bring them back, make new versions
@@ -143,6 +189,15 @@ pub fn run() -> ExitCode {
         Command::Organisation(command) => administer::organisation(command, &common),
         Command::Project(command) => administer::project(command, &common),
         Command::Exposure(command) => exposure::run(command, &common),
+        Command::Login(login) => sign_in::login(&login, &common),
+        Command::Logout(logout) => sign_in::logout(&logout, &common),
+        Command::Whoami(output) => sign_in::whoami(output, &common),
+        Command::Join(join) => sign_in::join(&join, &common),
+        Command::Account(command) => sign_in::account(&command, &common),
+        Command::Org(command) => member::org(command, &common),
+        Command::Member(command) => member::member(command, &common),
+        Command::Object(command) => object::run(command, &common),
+        Command::Completions { shell } => completions(shell),
         Command::Bucket(command) => bucket::run(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Verify(verify) => administer::verify(&verify, &common),
@@ -153,8 +208,20 @@ pub fn run() -> ExitCode {
     outcome.unwrap_or_else(|error| {
         // Nothing is left to be done where standard error is closed.
         let _ = writeln!(io::stderr(), "nuee: {}", explain(&error));
-        ExitCode::FAILURE
+        exit_code(&error)
     })
+}
+
+/// What an error says to scripts: `nuee help` lists these.
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let Some(refused) = error.downcast_ref::<Refused>() else { return ExitCode::FAILURE };
+    match refused.status.as_u16() {
+        401 => ExitCode::from(3),
+        403 => ExitCode::from(4),
+        404 => ExitCode::from(5),
+        409 | 412 => ExitCode::from(6),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// An error and its causes, without those that the text before tells already.
@@ -178,6 +245,13 @@ fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot print"),
         _ => Ok(()),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "nuee", &mut text);
+    print(&String::from_utf8(text)?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> Result<Runtime> {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, Resource};
 use nuee_base::{Context, Role, Slug};
 use nuee_metadata::{Error as MetadataError, Metadata, Transaction};
-use nuee_tenancy::{AccessKey, Organisation, Project};
+use nuee_tenancy::{AccessKey, Organisation, Profile, Project};
 
 use crate::Platform;
 
@@ -68,7 +68,7 @@ async fn organisation(platform: &Platform, context: &Context) -> Result<Organisa
         return Ok(organisation);
     }
     let permit = platform.decider().decide(context, Action::CreateOrganisation, Resource::Platform)?;
-    Ok(platform.tenancy().create_organisation(context, &permit, name).await?)
+    Ok(platform.tenancy().create_organisation(context, &permit, (name, Profile::default())).await?)
 }
 
 async fn project(platform: &Platform, context: &Context, organisation: &Organisation) -> Result<Project> {

@@ -13,7 +13,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    body::Body,
+    body::{Body, Incoming},
     client::conn::http1::{self, SendRequest},
     rt::{Read, Write},
 };
@@ -61,6 +61,16 @@ impl HttpClient {
     where
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
+        let (head, body) = self.open(request).await?.into_parts();
+        let body = Limited::new(body, RESPONSE_BYTES).collect().await.map_err(|error| anyhow!(error))?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+
+    /// Sends a request to the host that its URL names; gives the response as it comes, however long it is and takes.
+    pub(crate) async fn open<B>(&self, request: Request<B>) -> Result<Response<Incoming>>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let Place { host, port, is_secure } = Place::of(request.uri())?;
         let stream = TcpStream::connect((&*host, port)).await;
         let stream = stream.with_context(|| format!("cannot connect to {host}:{port}"))?;
@@ -71,9 +81,7 @@ impl HttpClient {
         } else {
             begin(stream).await?
         };
-        let (head, body) = sender.send_request(relative(request)?).await?.into_parts();
-        let body = Limited::new(body, RESPONSE_BYTES).collect().await.map_err(|error| anyhow!(error))?;
-        Ok(Response::from_parts(head, body.to_bytes()))
+        Ok(sender.send_request(relative(request)?).await?)
     }
 }
 
@@ -112,7 +120,10 @@ fn relative<B>(mut request: Request<B>) -> Result<Request<B>> {
     let authority = request.uri().authority().context("a URL names a host")?.to_string();
     let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).parse()?;
     *request.uri_mut() = target;
-    request.headers_mut().insert(header::HOST, HeaderValue::from_str(&authority)?);
+    // Whoever reaches a host by another name than its own says which it means.
+    if !request.headers().contains_key(header::HOST) {
+        request.headers_mut().insert(header::HOST, HeaderValue::from_str(&authority)?);
+    }
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Ok(request)
 }

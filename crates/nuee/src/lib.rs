@@ -9,6 +9,7 @@
 //! is decided here.
 
 mod administration;
+mod client;
 mod commands;
 mod custody;
 mod data_directory;

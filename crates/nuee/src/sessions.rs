@@ -1,8 +1,8 @@
-//! The sweep of sessions that have ended.
+//! The sweep of sessions and sign-ins that have ended.
 
 use std::time::Duration;
 
-use nuee_tenancy::Tenancy;
+use nuee_tenancy::{Error, Tenancy};
 use tokio::{select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Forgets ended sessions, some at a time, until `stop`.
 pub(crate) async fn sweep_until(tenancy: Tenancy, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let rest = match tenancy.sweep_sessions().await {
+        let rest = match sweep(&tenancy).await {
             Ok(0) => PERIOD,
             Ok(_) => PAUSE,
             Err(error) => {
@@ -27,4 +27,8 @@ pub(crate) async fn sweep_until(tenancy: Tenancy, stop: CancellationToken) {
             () = sleep(rest) => {}
         }
     }
+}
+
+async fn sweep(tenancy: &Tenancy) -> Result<usize, Error> {
+    Ok(tenancy.sweep_sessions().await? + tenancy.sweep_sign_ins().await?)
 }

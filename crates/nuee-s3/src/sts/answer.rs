@@ -161,7 +161,8 @@ impl Caller {
             Principal::Session { id, project, assumed, name, .. } => {
                 (session_arn(&role_arn(*project, assumed), name), format!("{id}:{name}"))
             }
-            Principal::Anonymous | Principal::Operator | Principal::Lifecycle => {
+            // Users sign in elsewhere, and sign no request with a key.
+            Principal::Anonymous | Principal::Operator | Principal::Lifecycle | Principal::User { .. } => {
                 return Err(Fault::unsigned());
             }
         };

@@ -107,8 +107,10 @@ impl Platform {
         let mut buckets = Vec::new();
         for (organisation, projects) in [("first", &["one", "two"][..]), ("second", &["one"])] {
             let permit = decider.decide(&operator, Action::CreateOrganisation, Resource::Platform).unwrap();
-            let organisation =
-                tenancy.create_organisation(&operator, &permit, organisation.parse().unwrap()).await.unwrap();
+            let organisation = tenancy
+                .create_organisation(&operator, &permit, (organisation.parse().unwrap(), Default::default()))
+                .await
+                .unwrap();
             for name in projects {
                 let resource = Resource::Organisation(organisation.id);
                 let permit = decider.decide(&operator, Action::CreateProject, resource).unwrap();

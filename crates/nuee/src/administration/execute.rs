@@ -9,6 +9,7 @@ use nuee_access::{Action, Permit, Resource};
 use nuee_base::{BucketName, Context, Slug};
 use nuee_journal::{Checkpoint, SignedCheckpoint};
 use nuee_store::{LifecycleReport, VerifyReport};
+use nuee_tenancy::Profile;
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -64,11 +65,13 @@ impl Administration {
             Request::DeleteAssumableRole { place, name } => self.delete_assumable_role(&place, &name).await,
             Request::ListSessions { place } => self.list_sessions(&place),
             Request::RevokeSession { place, id } => self.revoke_session(&place, id).await,
-            Request::CreateOrganisation { name } => {
+            Request::CreateOrganisation { name, title, siren, contact } => {
                 let (context, permit) = self.permit(Action::CreateOrganisation, Resource::Platform)?;
-                let made = self.platform.tenancy().create_organisation(&context, &permit, name).await?;
+                let new = (name, Profile { title, siren, contact });
+                let made = self.platform.tenancy().create_organisation(&context, &permit, new).await?;
                 Ok(Reply::OrganisationCreated((&made).into()))
             }
+            Request::InviteOwner { organisation, email } => self.invite_owner(&organisation, email).await,
             Request::ListOrganisations => {
                 let organisations = self.organisations()?.iter().map(Organisation::from).collect();
                 Ok(Reply::Organisations { organisations })

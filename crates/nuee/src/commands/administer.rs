@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use nuee_base::{AccessKeyId, Environment, Role, Slug, Zone};
+use nuee_base::{AccessKeyId, EmailAddress, Environment, Role, Slug, Zone};
 
 use super::{Common, bucket, exposure, identity, journal, print, runtime};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         AccessAnswer, AccessQuestion, Listening, Place, ProjectDetails, Quota, ServiceAccount, Status,
         Verified,
     },
+    client::Client,
     data_directory::holds_data,
     first_start, logging,
     settings::Settings,
@@ -156,6 +157,24 @@ pub(super) enum OrganisationCommand {
     Create {
         /// Its name, unique on the platform
         name: Slug,
+        /// What people call it, such as "Ministère de la Culture"
+        #[arg(long)]
+        title: Option<String>,
+        /// Its SIREN: nine digits
+        #[arg(long)]
+        siren: Option<String>,
+        /// Whom to write to: an e-mail address
+        #[arg(long)]
+        contact: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Invite the first owner of an organisation; whoever runs the platform invites nobody else
+    InviteOwner {
+        /// The organisation
+        organisation: Slug,
+        /// Whom: an e-mail address
+        email: EmailAddress,
         #[command(flatten)]
         output: Output,
     },
@@ -274,8 +293,11 @@ pub(super) fn service_account(command: ServiceAccountCommand, common: &Common) -
 /// Runs `nuee organisation …`.
 pub(super) fn organisation(command: OrganisationCommand, common: &Common) -> Result<ExitCode> {
     match command {
-        OrganisationCommand::Create { name, output } => {
-            run(Request::CreateOrganisation { name }, output, common)
+        OrganisationCommand::Create { name, title, siren, contact, output } => {
+            run(Request::CreateOrganisation { name, title, siren, contact }, output, common)
+        }
+        OrganisationCommand::InviteOwner { organisation, email, output } => {
+            run(Request::InviteOwner { organisation, email }, output, common)
         }
         OrganisationCommand::List { output } => run(Request::ListOrganisations, output, common),
     }
@@ -360,7 +382,12 @@ fn run_shown(
     let settings = common.settings()?;
     logging::start(&settings)?;
     let runtime = runtime()?;
-    let reply = runtime.block_on(carry_out(request, &settings, show_progress))?;
+    let reply = match common.signed_in()? {
+        Some((file, login)) => {
+            runtime.block_on(async { Client::signed_in(file, login).await?.execute(request).await })?
+        }
+        None => runtime.block_on(carry_out(request, &settings, show_progress))?,
+    };
     let text =
         if output.json { format!("{}\n", serde_json::to_string_pretty(&reply)?) } else { show(&reply)? };
     print(&text)?;
@@ -450,8 +477,16 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::SessionRevoked => "The session has ended; its key works no more.\n".to_owned(),
         Reply::OrganisationCreated(made) => format!(
             "The organisation {0} exists and has a key of its own: a backup of keys that was made before does not hold it.\n\n  \
-             nuee key backup FILE{options}\n  nuee project create NAME --organisation {0}{options}\n",
+             nuee key backup FILE{options}\n  nuee organisation invite-owner {0} EMAIL{options}\n",
             made.name
+        ),
+        Reply::JournalReceived { file } => {
+            format!("Written to {0}. To verify it anywhere: nuee journal verify {0}\n", file.display())
+        }
+        Reply::OwnerInvited { email, token, expires_at } => format!(
+            "The token below is shown this once. Pass it on to {email}, who becomes an owner by it until {expires_at}:\n\n  \
+             {}\n\nThey run `nuee join`, which asks for it.\n",
+            token.expose()
         ),
         Reply::Organisations { organisations } => table(
             ["NAME", "CREATED", "ID"],

@@ -1,21 +1,55 @@
-//! `nuee bucket …`: what the platform does of itself with buckets. What is in them, and what they are set to, is their
-//! members' alone.
+//! `nuee bucket …`: buckets, as whoever is signed in; and what the platform does of itself with them, as whoever runs it.
 
 use std::{fmt::Write as _, process::ExitCode};
 
 use anyhow::Result;
-use clap::Subcommand;
-use nuee_base::BucketName;
+use clap::{Args, Subcommand};
+use http::Method;
+use nuee_base::{BucketName, Slug};
+use serde_json::{Value, json};
 
 use super::{
     Common,
     administer::{self, Output, count, size},
+    member::{columns, show},
+    print,
+    sign_in::ask,
 };
-use crate::{LifecycleCount, LifecycleRun, Request};
+use crate::{
+    LifecycleCount, LifecycleRun, Request,
+    administration::Place,
+    client::{Client, segment},
+};
 
 /// `nuee bucket …`.
 #[derive(Debug, Subcommand)]
 pub(super) enum BucketCommand {
+    /// Make a bucket in a project of yours
+    Create {
+        /// Its name, unique on the platform
+        bucket: BucketName,
+        #[command(flatten)]
+        place: OfProject,
+        /// Let objects in it be locked; this cannot be changed later
+        #[arg(long)]
+        object_lock: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the buckets of a project of yours
+    List {
+        #[command(flatten)]
+        place: OfProject,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete a bucket that is empty
+    Delete {
+        /// The bucket
+        bucket: BucketName,
+        #[command(flatten)]
+        place: OfProject,
+    },
     /// Carry out a bucket's lifecycle rules now, or count what they would let go
     ///
     /// A server does so every hour of itself. Rules are told by their places in the configuration that members read by S3;
@@ -31,9 +65,44 @@ pub(super) enum BucketCommand {
     },
 }
 
+/// A project of whoever is signed in.
+#[derive(Debug, Args)]
+pub(super) struct OfProject {
+    /// Project
+    #[arg(long, default_value = "default", env = "NUEE_PROJECT")]
+    project: Slug,
+}
+
+impl OfProject {
+    fn buckets(&self, client: &Client) -> Result<String> {
+        let place = Place { organisation: "local".parse()?, project: self.project.clone() };
+        Ok(format!("{}/buckets", client.project(&place)?))
+    }
+}
+
 /// Runs `nuee bucket …`.
 pub(super) fn run(command: BucketCommand, common: &Common) -> Result<ExitCode> {
     match command {
+        BucketCommand::Create { bucket, place, object_lock, output } => {
+            let create = async |client: Client| {
+                let new = json!({ "name": bucket.as_str(), "object_lock": object_lock });
+                client.create(&place.buckets(&client)?, new).await
+            };
+            show(output, &ask(common, create)?, |_| Ok(format!("The bucket {bucket} is there.\n")))
+        }
+        BucketCommand::List { place, output } => {
+            let list = async |client: Client| client.items(&place.buckets(&client)?, 0).await;
+            let named = [("NAME", "name"), ("SINCE", "created_at"), ("PUBLIC", "public")];
+            show(output, &Value::from(ask(common, list)?), |items| columns(items, named))
+        }
+        BucketCommand::Delete { bucket, place } => {
+            ask(common, async |client| {
+                let path = format!("{}/{}", place.buckets(&client)?, segment(bucket.as_str()));
+                client.call(Method::DELETE, &path, None).await
+            })?;
+            print(&format!("The bucket {bucket} is deleted.\n"))?;
+            Ok(ExitCode::SUCCESS)
+        }
         BucketCommand::Lifecycle { bucket, dry_run, output } => {
             administer::run(Request::RunLifecycle { bucket, dry_run }, output, common)
         }

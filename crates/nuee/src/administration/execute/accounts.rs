@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use nuee_access::Action;
-use nuee_base::{AccessKeyId, Role, Slug};
-use nuee_tenancy::ShownKey;
+use nuee_access::{Action, Resource};
+use nuee_base::{AccessKeyId, EmailAddress, Role, Slug};
+use nuee_tenancy::{Offer, ShownKey};
 
 use super::Administration;
 use crate::administration::{Place, Reply, ServiceAccount};
@@ -24,6 +24,16 @@ impl Administration {
         let shown = ShownKey { id: key.id, created_at, expires_at: None, last_used_at: None };
         let account = ServiceAccount::new(&account, &[shown]);
         Ok(Reply::ServiceAccountCreated { account, secret_access_key: key.secret })
+    }
+
+    /// Invites the first owner of an organisation: from then on, it administers itself.
+    pub(super) async fn invite_owner(&self, organisation: &Slug, email: EmailAddress) -> Result<Reply> {
+        let place = Resource::Organisation(self.organisation(organisation)?.id);
+        let (context, permit) = self.permit(Action::CreateInvitation, place)?;
+        let offer = Offer { email, role: Role::Owner, role_expires_at: None };
+        let (invitation, token) = self.platform.tenancy().invite(&context, &permit, offer).await?;
+        let (email, expires_at) = (invitation.email.to_string(), invitation.expires_at.to_string());
+        Ok(Reply::OwnerInvited { email, token, expires_at })
     }
 
     pub(super) fn list_service_accounts(&self, place: &Place) -> Result<Reply> {

@@ -1,0 +1,249 @@
+//! `nuee login`, `logout`, `whoami`, `join` and `account …`: who acts, at a server.
+
+use std::{fmt::Write as _, fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+use http::Method;
+use nuee_base::Secret;
+use serde_json::{Value, json};
+
+use super::{
+    Common,
+    administer::{Output, table},
+    print, runtime,
+};
+use crate::client::{Client, Login, Refused, ask_secret, text};
+
+/// Where a server of this machine is.
+const LOCAL: &str = "http://127.0.0.1:9000";
+
+/// Which server.
+#[derive(Debug, Args)]
+pub(super) struct Server {
+    /// The server: its URL
+    #[arg(long, env = "NUEE_URL", default_value = LOCAL)]
+    url: String,
+    /// PEM file of the authorities that vouch for it [default: the system's]
+    #[arg(long, value_name = "FILE", env = "NUEE_CA_BUNDLE")]
+    ca_bundle: Option<PathBuf>,
+}
+
+/// `nuee login`.
+#[derive(Debug, Args)]
+pub(super) struct LoginCommand {
+    /// Who: your e-mail address
+    email: String,
+    #[command(flatten)]
+    server: Server,
+    /// File of the password, for scripts; without it, you are asked
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// File of a code of your device, for scripts; without it, you are asked if there is a device
+    #[arg(long, value_name = "FILE")]
+    code_file: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// `nuee logout`.
+#[derive(Debug, Args)]
+pub(super) struct LogoutCommand {}
+
+/// `nuee join`.
+#[derive(Debug, Args)]
+pub(super) struct Join {
+    /// What people will call you, such as "Ada Lovelace"
+    name: String,
+    #[command(flatten)]
+    server: Server,
+    /// File of the invitation's token, for scripts; without it, you are asked
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// File of the password that you choose, for scripts; without it, you are asked
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// `nuee account …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountCommand {
+    /// Change your password; your other sign-ins end
+    Password,
+    /// Add a device that shows codes, such as an application on a telephone
+    SecondFactor,
+    /// Accept another invitation, as who you are
+    Accept,
+    /// Choose a password, with a token that an owner of your organisation passed on
+    Reset {
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+fn secret_of(file: Option<&PathBuf>, prompt: &str) -> Result<Secret> {
+    match file {
+        Some(file) => {
+            let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        None => ask_secret(prompt),
+    }
+}
+
+/// A password that somebody chooses, typed twice where it is typed.
+fn chosen_password(file: Option<&PathBuf>) -> Result<Secret> {
+    let chosen = secret_of(file, "Choose a password, of 12 characters at least: ")?;
+    if file.is_none() {
+        anyhow::ensure!(ask_secret("Again: ")?.expose() == chosen.expose(), "the two are not the same");
+    }
+    Ok(chosen)
+}
+
+/// Runs `nuee login`.
+pub(super) fn login(command: &LoginCommand, _: &Common) -> Result<ExitCode> {
+    let password = secret_of(command.password_file.as_ref(), "Password: ")?;
+    let runtime = runtime()?;
+    let who = runtime.block_on(async {
+        let mut client = Client::of(&command.server.url, command.server.ca_bundle.clone())?;
+        let mut shown =
+            json!({ "email": command.email, "password": password.expose(), "client": "command-line" });
+        let mut given = client.call(Method::POST, "/sign-ins", Some(shown.clone())).await;
+        if is_code_needed(&given) {
+            let code = secret_of(command.code_file.as_ref(), "Code of your device: ")?;
+            shown["code"] = Value::from(code.expose());
+            given = client.call(Method::POST, "/sign-ins", Some(shown)).await;
+        }
+        client.take_token(&given?)?;
+        let who = client.call(Method::GET, "/sign-ins/current", None).await?;
+        client.keep(Login::usual_file()?, (text(&who["user"], "email")?, text(&who, "organisation")?))?;
+        Ok::<_, anyhow::Error>(who)
+    })?;
+    show_who(&who, command.output)
+}
+
+fn is_code_needed(given: &Result<Value>) -> bool {
+    let refused = given.as_ref().err().and_then(|error| error.downcast_ref::<Refused>());
+    refused.is_some_and(|refused| refused.code == "code-needed")
+}
+
+/// Runs `nuee logout`.
+pub(super) fn logout(_: &LogoutCommand, _: &Common) -> Result<ExitCode> {
+    let file = Login::usual_file()?;
+    let Some(login) = Login::read(&file)? else {
+        print("Nobody is signed in.\n")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let ended = runtime()?.block_on(async {
+        let client = Client::signed_in(file.clone(), login).await?;
+        client.call(Method::DELETE, "/sign-ins/current", None).await
+    });
+    Login::forget(&file)?;
+    match ended {
+        Ok(_) => print("Signed out.\n")?,
+        Err(error) => print(&format!("Forgotten here; the server was not told: {error:#}\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `nuee whoami`.
+pub(super) fn whoami(output: Output, common: &Common) -> Result<ExitCode> {
+    let who = ask(common, async |client| client.call(Method::GET, "/sign-ins/current", None).await)?;
+    show_who(&who, output)
+}
+
+/// Asks something as whoever is signed in.
+pub(super) fn ask<T>(common: &Common, what: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
+    let (file, login) = common.signed_in()?.context("nobody is signed in: `nuee login` first")?;
+    runtime()?.block_on(async { what(Client::signed_in(file, login).await?).await })
+}
+
+fn show_who(who: &Value, output: Output) -> Result<ExitCode> {
+    if output.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(who)?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let factors = if who["multi_factor"] == true { "two factors" } else { "one factor" };
+    let (user, until) = (&who["user"], text(who, "expires_at")?);
+    let mut shown = format!("{}, {}\n", text(user, "name")?, text(user, "email")?);
+    writeln!(shown, "of {}, signed in by {factors} until {until}\n", text(who, "organisation")?)?;
+    let rights = who["rights"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let cell = |right: &Value, name: &str| right[name].as_str().unwrap_or_default().to_owned();
+    let rows: Vec<[String; 3]> = rights
+        .iter()
+        .map(|right| {
+            let place = right["project"].as_str().unwrap_or("the organisation").to_owned();
+            let ends = right["expires_at"].as_str().unwrap_or("never").to_owned();
+            [place, cell(right, "role"), ends]
+        })
+        .collect();
+    let rows = rows.iter().map(|row| row.each_ref().map(String::as_str));
+    shown.push_str(&table(["WHERE", "ROLE", "ENDS"], rows)?);
+    print(&shown)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `nuee join`.
+pub(super) fn join(join: &Join, _: &Common) -> Result<ExitCode> {
+    let token = secret_of(join.token_file.as_ref(), "Token of the invitation: ")?;
+    let password = chosen_password(join.password_file.as_ref())?;
+    let user = runtime()?.block_on(async {
+        let client = Client::of(&join.server.url, join.server.ca_bundle.clone())?;
+        let shown = json!({ "token": token.expose(), "name": join.name, "password": password.expose() });
+        client.call(Method::POST, "/invitations/acceptances", Some(shown)).await
+    })?;
+    let email = text(&user, "email")?;
+    print(&format!("Welcome, {}. Sign in now: nuee login {email}\n", text(&user, "name")?))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `nuee account …`.
+pub(super) fn account(command: &AccountCommand, common: &Common) -> Result<ExitCode> {
+    match command {
+        AccountCommand::Password => {
+            let present = ask_secret("Present password: ")?;
+            let next = chosen_password(None)?;
+            let change = json!({ "present": present.expose(), "next": next.expose() });
+            ask(common, async |client| client.call(Method::PUT, "/account/password", Some(change)).await)?;
+            print("The password is changed; other sign-ins have ended.\n")?;
+        }
+        AccountCommand::SecondFactor => ask(common, second_factor)?,
+        AccountCommand::Accept => {
+            let token = ask_secret("Token of the invitation: ")?;
+            let shown = json!({ "token": token.expose() });
+            ask(common, async |client| client.call(Method::POST, "/account/invitations", Some(shown)).await)?;
+            print("The role is yours: see `nuee whoami`.\n")?;
+        }
+        AccountCommand::Reset { server } => {
+            let token = ask_secret("Token: ")?;
+            let chosen = chosen_password(None)?;
+            let shown = json!({ "token": token.expose(), "password": chosen.expose() });
+            let user = runtime()?.block_on(async {
+                let client = Client::of(&server.url, server.ca_bundle.clone())?;
+                client.call(Method::POST, "/password-resets", Some(shown)).await
+            })?;
+            print(&format!("Chosen. Sign in now: nuee login {}\n", text(&user, "email")?))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn second_factor(mut client: Client) -> Result<()> {
+    let device = client.call(Method::POST, "/account/second-factor", None).await?;
+    print(&format!(
+        "Add this to your application for codes, as a text or as a link:\n\n  {}\n  {}\n\n",
+        text(&device, "secret")?,
+        text(&device, "uri")?
+    ))?;
+    let code = ask_secret("A code that it shows: ")?;
+    let shown = json!({ "code": code.expose() });
+    let enrolled = client.call(Method::POST, "/account/second-factor/confirmation", Some(shown)).await?;
+    client.take_token(&enrolled["sign_in"])?;
+    let mut said = String::from(
+        "From now on a code is asked for. Each of these does once for one: keep them on paper.\n\n",
+    );
+    for code in enrolled["recovery_codes"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        writeln!(said, "  {}", code.as_str().unwrap_or_default())?;
+    }
+    print(&said)
+}
