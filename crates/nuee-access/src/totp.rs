@@ -103,6 +103,13 @@ impl TotpSecret {
         found
     }
 
+    /// What the device shows at an instant.
+    #[must_use]
+    pub fn code_at(&self, now: Timestamp) -> Secret {
+        let step = now.as_micros().div_euclid(STEP_SECONDS * 1_000_000);
+        Secret::new(format!("{:06}", self.code(step)))
+    }
+
     /// The code of a step, as a number (RFC 4226, section 5.3).
     fn code(&self, step: i64) -> u32 {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &*self.0);

@@ -9,7 +9,10 @@ use nuee_base::{Context, Role, Slug};
 use nuee_metadata::{Error as MetadataError, Metadata, Transaction};
 use nuee_tenancy::{AccessKey, Organisation, Profile, Project};
 
-use crate::Platform;
+use crate::{
+    Platform,
+    demonstration::{self, Demonstration},
+};
 
 const STATE: &str = "first_start";
 const FINISHED: &[u8] = b"finished";
@@ -20,6 +23,8 @@ const OWNER: &str = "owner";
 /// What is done where there is no platform yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstStart {
+    /// Make one, with a service account whose secret is shown once, and a demonstration.
+    WithDemonstration,
     /// Make one, with a service account whose secret is shown once.
     WithOwner,
     /// Make one without an account, where nobody would see the secret.
@@ -39,10 +44,19 @@ pub(crate) async fn finish(metadata: &Metadata) -> Result<()> {
     Ok(metadata.write::<_, MetadataError>(write).await?)
 }
 
-/// Does what is left of the first start; gives the key of the owner if its secret was not shown yet.
-pub(crate) async fn complete(platform: &Platform, mode: FirstStart) -> Result<Option<AccessKey>> {
+/// What a first start has made, to be shown once.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// The key of the service account.
+    pub(crate) owner_key: Option<AccessKey>,
+    /// The demonstration.
+    pub(crate) demonstration: Option<Demonstration>,
+}
+
+/// Does what is left of the first start; gives what was not shown yet.
+pub(crate) async fn complete(platform: &Platform, mode: FirstStart) -> Result<Made> {
     if is_finished(platform.metadata())? {
-        return Ok(None);
+        return Ok(Made::default());
     }
     if mode == FirstStart::Refused {
         bail!(
@@ -55,9 +69,14 @@ pub(crate) async fn complete(platform: &Platform, mode: FirstStart) -> Result<Op
     let project = project(platform, &context, &organisation).await?;
     if mode == FirstStart::WithoutAccount {
         finish(platform.metadata()).await?;
-        return Ok(None);
+        return Ok(Made::default());
     }
-    owner(platform, &context, &project).await
+    let owner_key = owner(platform, &context, &project).await?;
+    let demonstration = match mode {
+        FirstStart::WithDemonstration => demonstration::make(platform).await?,
+        _ => None,
+    };
+    Ok(Made { owner_key, demonstration })
 }
 
 async fn organisation(platform: &Platform, context: &Context) -> Result<Organisation> {

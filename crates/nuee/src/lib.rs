@@ -13,6 +13,7 @@ mod client;
 mod commands;
 mod custody;
 mod data_directory;
+mod demonstration;
 mod first_start;
 mod http_client;
 mod issuers;

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Administration, FirstStart, ListenerService, Platform, Settings, Tuning,
     administration::{Listening, Serving},
-    first_start, retention,
+    demonstration::Demonstration,
+    first_start::{self, Made},
+    retention,
     sequencing::Sequencing,
     sessions,
     settings::Planned,
@@ -54,7 +56,7 @@ pub struct Addresses {
 pub struct Server {
     platform: Platform,
     addresses: Addresses,
-    owner_key: Option<AccessKey>,
+    made: Made,
     certificates: Option<Arc<Certificates>>,
     shutdown: CancellationToken,
     stop_reclaiming: watch::Sender<bool>,
@@ -81,7 +83,7 @@ impl Server {
     pub async fn start(options: ServerOptions) -> Result<Self> {
         let ServerOptions { settings, first_start, environment, tuning } = options;
         let platform = Platform::open(&settings, &environment, first_start, tuning).await?;
-        let owner_key = first_start::complete(&platform, first_start).await?;
+        let made = first_start::complete(&platform, first_start).await?;
         let metrics = Metrics::new()?;
         surface::declare_metrics(&metrics, platform.site())?;
         let certificates = Certificates::open(&settings, platform.data_directory(), &environment)?;
@@ -117,7 +119,7 @@ impl Server {
         let erase = stopped.clone();
         Ok(Self {
             addresses,
-            owner_key,
+            made,
             stop_reclaiming,
             reclaimer: tokio::spawn(async move { store.reclaim_until(stopped).await }),
             lifecycle: tokio::spawn(async move { expiring.lifecycle_until(&decider, stop).await }),
@@ -165,12 +167,17 @@ impl Server {
     /// The access key that the first start made, until somebody was shown it.
     #[must_use]
     pub fn owner_key(&self) -> Option<&AccessKey> {
-        self.owner_key.as_ref()
+        self.made.owner_key.as_ref()
+    }
+
+    /// The demonstration that the first start made, to be shown.
+    pub(crate) fn demonstration(&self) -> Option<&Demonstration> {
+        self.made.demonstration.as_ref()
     }
 
     /// Notes that the key of the first start was shown: no later start shows it again.
     pub async fn owner_key_was_shown(&self) -> Result<()> {
-        match self.owner_key {
+        match self.made.owner_key {
             Some(_) => first_start::finish(self.platform.metadata()).await,
             None => Ok(()),
         }

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::Addresses;
+use crate::{Addresses, demonstration::Demonstration};
 
 /// Stands where a secret would, once that was shown.
 const FORGOTTEN: &str =
@@ -24,6 +24,8 @@ pub(crate) struct Welcome<'a> {
     pub(crate) secret: Option<&'a str>,
     /// Options that a command needs to find this platform.
     pub(crate) options: String,
+    /// The people of the demonstration, when they are shown.
+    pub(crate) demonstration: Option<&'a Demonstration>,
 }
 
 impl Display for Welcome<'_> {
@@ -47,6 +49,9 @@ impl Display for Welcome<'_> {
                 self.options
             )?,
         }
+        if let Some(demonstration) = self.demonstration {
+            self.people(f, demonstration)?;
+        }
         writeln!(
             f,
             "\nWhat is stored is sealed with the keys. Who loses the keys loses the data; write a copy of them, sealed by \
@@ -57,6 +62,26 @@ impl Display for Welcome<'_> {
 }
 
 impl Welcome<'_> {
+    fn people(&self, f: &mut Formatter<'_>, demonstration: &Demonstration) -> fmt::Result {
+        writeln!(
+            f,
+            "\nThe organisation `demonstration` has two projects and these people. Their passwords are shown this once.\n"
+        )?;
+        for account in &demonstration.accounts {
+            writeln!(f, "  {:30}{:34}{}", account.email, account.may, account.password.expose())?;
+        }
+        writeln!(f, "\nAda is asked for a code too; each of these does once:\n")?;
+        for codes in demonstration.codes.chunks(5) {
+            let codes: Vec<_> = codes.iter().map(|code| code.expose()).collect();
+            writeln!(f, "  {}", codes.join("  "))?;
+        }
+        let url = self.addresses.endpoint();
+        writeln!(
+            f,
+            "\n  nuee login ada@demonstration.example --url {url} && nuee project list && nuee org users"
+        )
+    }
+
     fn clients(&self, f: &mut Formatter<'_>, id: &str) -> fmt::Result {
         let (endpoint, region) = (self.addresses.endpoint(), self.region);
         writeln!(f, "\naws, boto3 and other SDKs of AWS:\n")?;
@@ -111,6 +136,7 @@ mod tests {
             access_key_id: Some("NUEEID".to_owned()),
             secret,
             options: String::new(),
+            demonstration: None,
         };
         welcome.to_string()
     }

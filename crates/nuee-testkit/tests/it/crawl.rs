@@ -1,4 +1,4 @@
-//! A crawl of both listeners by somebody without credentials: what it gets is what is written down here, and nothing
+//! A crawl of both listeners, and of the management API by its name, by somebody without credentials: what it gets is what is written down here, and nothing
 //! else.
 
 use std::{
@@ -12,13 +12,15 @@ use nuee_testkit::{Client, Place, TestServer, signer::Draft};
 use tokio::runtime::Runtime;
 
 /// All that is open to everybody, whatever the query.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 8] = [
     "admin GET /health/live",
     "admin GET /health/ready",
     "admin GET /metrics",
     "admin HEAD /health/live",
     "admin HEAD /health/ready",
     "admin HEAD /metrics",
+    "api GET /api/v1/openapi.json",
+    "api HEAD /api/v1/openapi.json",
 ];
 
 const METHODS: &str = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE PROPFIND COPY";
@@ -32,6 +34,9 @@ const PATHS: &str = "
     /minio/health/live /minio/v2/metrics/cluster /minio/admin/v3/info /debug /debug/pprof/ /debug/vars
     /debug/heap /trace /log /logs /config /env /actuator /actuator/env /server-status /admin /admin/
     /admin/keys /admin/v1 /console /login /logout /signup /setup /ui /dashboard /api /api/v1
+    /api/v1/openapi.json /api/v1/sign-ins /api/v1/sign-ins/current /api/v1/invitations/acceptances
+    /api/v1/password-resets /api/v1/account/password /api/v1/organisations/education
+    /api/v1/organisations/education/journal/export /api/v1/organisations/education/projects/schools/buckets
     /api/v1/organisations /api/v1/projects /api/v1/service-accounts /v1 /v1/sys/health /graphql
     /openapi.json /swagger.json /swagger-ui/ /docs /sts /iam /oauth2/token /.well-known/security.txt
     /.well-known/openid-configuration /.well-known/acme-challenge/x /.well-known/jwks.json /favicon.ico
@@ -87,11 +92,12 @@ fn requests(method: &str) -> impl Iterator<Item = Draft> {
 }
 
 /// What answers with success, with one request of each.
-fn crawl(name: &str, address: SocketAddr) -> BTreeMap<String, String> {
+fn crawl(name: &str, address: SocketAddr, host: Option<&str>) -> BTreeMap<String, String> {
     // It never signs.
     let mut client = Client::new(address, "", "");
     let mut open = BTreeMap::new();
     for draft in METHODS.split_whitespace().flat_map(requests) {
+        let draft = host.into_iter().fold(draft, |draft, host| draft.set("host", host));
         let answer = client.send_as_it_is(&draft).unwrap();
         let asked = format!("{} {} {:?}", draft.method, draft.path, draft.headers);
         assert!(!answer.text().contains(CONTENT), "{name} {asked}: {}", answer.text());
@@ -112,8 +118,9 @@ fn nothing_is_open_but_what_is_meant_to_be() {
     assert_eq!(owner.put("/bucket", "").unwrap().status, 200);
     assert_eq!(owner.put("/bucket/key", CONTENT).unwrap().status, 200);
     let addresses = server.addresses();
-    let mut found = crawl("s3", addresses.s3);
-    found.append(&mut crawl("admin", addresses.admin));
+    let mut found = crawl("s3", addresses.s3, None);
+    found.append(&mut crawl("admin", addresses.admin, None));
+    found.append(&mut crawl("api", addresses.s3, Some("console.localhost")));
     let open: BTreeSet<_> = found.keys().map(String::as_str).collect();
     assert_eq!(open, BTreeSet::from(OPEN), "{found:#?}");
     // What was asked for was there all the time.

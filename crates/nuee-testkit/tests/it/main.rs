@@ -11,6 +11,7 @@
 )]
 
 mod access_matrix;
+mod api;
 mod bad_input;
 mod canaries;
 mod clients;

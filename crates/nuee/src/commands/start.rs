@@ -38,6 +38,9 @@ struct Listening {
 pub(super) struct Up {
     #[command(flatten)]
     listening: Listening,
+    /// The first time, make no demonstration
+    #[arg(long)]
+    empty: bool,
 }
 
 /// `nuee serve`.
@@ -52,7 +55,8 @@ pub(super) struct Serve {
 
 /// Runs `nuee up`.
 pub(super) fn up(options: &Up, common: &Common) -> Result<ExitCode> {
-    run(&options.listening, FirstStart::WithOwner, common)
+    let first_start = if options.empty { FirstStart::WithOwner } else { FirstStart::WithDemonstration };
+    run(&options.listening, first_start, common)
 }
 
 /// Runs `nuee serve`.
@@ -89,7 +93,9 @@ async fn serve_until_stopped(
     let server =
         Server::start(ServerOptions { settings: settings.clone(), first_start, environment, tuning }).await?;
     match first_start {
-        FirstStart::WithOwner => print(&welcome(&server, &settings, common).await?.to_string())?,
+        FirstStart::WithOwner | FirstStart::WithDemonstration => {
+            print(&welcome(&server, &settings, common).await?.to_string())?
+        }
         _ => print(&format!("nuee is ready: S3 at {}\n", server.addresses().endpoint()))?,
     }
     let ready_file = listening.ready_file.as_ref();
@@ -128,6 +134,7 @@ async fn welcome<'a>(server: &'a Server, settings: &'a Settings, common: &Common
         access_key_id,
         secret: server.owner_key().map(|key| key.secret.expose()),
         options: common.repeated(),
+        demonstration: server.demonstration(),
     })
 }
 

@@ -1,0 +1,9 @@
+//! The management API, as its callers find it.
+
+mod bench;
+mod matrix;
+mod people;
+mod sign_ins;
+mod things;
+
+pub(crate) use bench::{Bench, Person, code_of};
