@@ -8,9 +8,8 @@ mod operations;
 
 use http::Method;
 use nuee_base::Zone;
-use nuee_metadata::Metadata;
 use nuee_tenancy::Audience;
-use nuee_testkit::{Answer, Client, Place, Wire, signer::Draft};
+use nuee_testkit::{Answer, Place, Wire, signer::Draft};
 
 use attempts::{parts, reads, sts, writes};
 use bench::Bench;
@@ -104,6 +103,8 @@ fn of_a_bucket_that_is_exposed_by_prefix_nothing_else_is_reached() {
             ("an object", get("/papers/public/a"), 200),
             ("a range", get("/papers/public/a").header("range", "bytes=0-3"), 206),
             ("none", get("/papers/public/none"), 404),
+            // A key is no path.
+            ("what is no way up", get("/papers/public/../closed"), 404),
             ("a listing", list("public/"), 200),
             ("a shorter one", list("public/a"), 200),
             ("versions", get("/papers").query("versions", "").query("prefix", "public/"), 200),
@@ -116,7 +117,6 @@ fn of_a_bucket_that_is_exposed_by_prefix_nothing_else_is_reached() {
             ("a range", get("/papers/secret/b").header("range", "bytes=0-3")),
             ("none", get("/papers/secret/none")),
             ("what begins almost so", get("/papers/publi")),
-            ("another path", get("/papers/public/../secret/b")),
             ("everything", get("/papers")),
             ("everything, v2", list("")),
             ("what begins almost so, listed", list("public")),
