@@ -30,6 +30,7 @@ fn ask_everything(home: &Home) {
 
     ask_about_access_keys(home);
     ask_about_quotas(home);
+    ask_about_exposures(home);
     assert_eq!(home.json(&["service-account", "revoke", "press"])["reply"], "service-account-revoked");
     let listed = home.json(&["service-account", "list"]);
     assert_eq!(names(&listed["accounts"]), ["owner", "press"]);
@@ -44,6 +45,51 @@ fn ask_everything(home: &Home) {
     assert_eq!(home.json(&["verify"])["damaged"], 0);
     let said = home.refusal(&["project", "list", "--organisation", "absent"]);
     assert!(said.contains("nuee organisation list"), "{said}");
+}
+
+/// What a project may be exposed to, and is.
+fn ask_about_exposures(home: &Home) {
+    let place = ["--organisation", "health", "--project", "hospitals"];
+    let with = |words: &[&str]| -> Vec<String> {
+        words.iter().chain(&place).map(|word| (*word).to_owned()).collect()
+    };
+    let json = |words: &[&str]| home.json(&with(words).iter().map(String::as_str).collect::<Vec<_>>());
+    let refusal = |words: &[&str]| home.refusal(&with(words).iter().map(String::as_str).collect::<Vec<_>>());
+    let create = ["exposure", "create", "--zone", "internet", "--days", "30"];
+    let said = refusal(&create);
+    assert!(said.contains("beyond rie") && said.contains("nuee project ceiling"), "{said}");
+    let raised = home.json(&["project", "ceiling", "hospitals", "internet", "--organisation", "health"]);
+    assert_eq!(raised["ceiling"], "internet");
+    let made = json(&[&create[..], &["--network", "192.0.2.0/24", "--audience", "anyone"]].concat());
+    assert_eq!(made["terms"]["zone"], "internet");
+    assert_eq!(made["terms"]["networks"], json!(["192.0.2.0/24"]));
+    assert_eq!(made["created_by"], "operator");
+    let listed = json(&["exposure", "list"]);
+    assert_eq!(listed["exposures"].as_array().unwrap().len(), 1);
+    let explained = |from: &str| {
+        let asked = ["access", "explain", "anonymous", "s3:ListAllMyBuckets", "health/hospitals"];
+        home.run(&[&asked[..], &["--from", from]].concat()).stdout
+    };
+    for from in ["rie", "internet", "internet@198.51.100.7"] {
+        assert_eq!(explained(from), "Denied: not exposed to the zone.\n", "{from}");
+    }
+    assert_eq!(
+        explained("internet@192.0.2.7"),
+        "Denied: anonymous.\n",
+        "the way is open, and permits nothing"
+    );
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(json(&["exposure", "delete", id])["reply"], "exposure-deleted");
+    assert!(refusal(&["exposure", "delete", id]).contains("there is no exposure"));
+    for wrong in [
+        &["exposure", "create", "--zone", "local", "--days", "1"][..],
+        &["exposure", "create", "--zone", "rie", "--until", "2020-01-01"],
+        &["exposure", "create", "--zone", "rie"],
+        &["exposure", "create", "--zone", "rie", "--days", "1", "--bucket", "nowhere"],
+        &["exposure", "create", "--zone", "rie", "--days", "1", "--prefix", "a"],
+    ] {
+        assert!(!refusal(wrong).is_empty(), "{wrong:?}");
+    }
 }
 
 /// The account `press` gets a second key, and loses its first.
