@@ -16,27 +16,35 @@
 //! in `policies/`, checked against their schema in strict mode when they are compiled; those of buckets are compiled
 //! into Cedar's.
 //!
+//! For people who have an account here there are [`PasswordHash`], [`TotpSecret`], [`RecoveryCodes`] and [`Attempts`].
+//!
 //! Deliberately absent: input and output, authentication by access keys (a principal is known by the time it comes here;
 //! [`Issuer`] tells whom a token makes known), and the
 //! logging of denials, which is the caller's; what is decided is told to an [`Observer`].
 
 mod action;
+mod attempts;
 mod bucket_policy;
 mod decider;
 mod json;
+mod password;
 mod policies;
 mod question;
+mod totp;
 mod web_identity;
 
 pub use action::Action;
+pub use attempts::{Attempts, Locked};
 pub use bucket_policy::{
     BucketPolicy, ConditionKey, FactList, Facts, MalformedPolicy, SessionPolicy, Values,
 };
 pub use decider::{
     BucketRules, Decider, Decision, Denied, Explanation, Mismatch, Observer, Permit, PublicAccessBlock,
 };
+pub use password::{PasswordHash, UnfitPassword, UnusableHash, check_choice, check_password};
 pub use policies::Reason;
 pub use question::Resource;
+pub use totp::{RecoveryCodes, TotpSecret};
 pub use web_identity::{
     Algorithm, ClaimComparison, ClaimCondition, Claims, Identity, InvalidKeys, InvalidToken, Issuer, KeySet,
     Token, UnusableClaim,
