@@ -14,6 +14,7 @@ mod custody;
 mod data_directory;
 mod first_start;
 mod http_client;
+mod issuer;
 mod issuers;
 mod logging;
 mod platform;
@@ -23,6 +24,7 @@ mod sequencing;
 mod server;
 mod sessions;
 mod settings;
+mod sign_in;
 mod socket;
 mod surface;
 mod text;
@@ -40,5 +42,8 @@ pub use commands::run;
 pub use first_start::FirstStart;
 pub use platform::{Platform, Tuning};
 pub use server::{Addresses, Server, ServerOptions};
-pub use settings::{IssuerSettings, Settings, TlsMode, WebhookSettings};
+pub use settings::{
+    IssuerSettings, Settings, SignInIssuerSettings, SignInKind, TlsMode, TokenEndpointAuth, WebhookSettings,
+};
+pub use sign_in::{SignInBegun, SignInChoice, SignInDone, SignInFailed, SignInStart, SignIns};
 pub use witness::{Witness, WitnessOptions};
