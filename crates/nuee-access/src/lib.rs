@@ -19,6 +19,9 @@
 //! in `policies/`, checked against their schema in strict mode when they are compiled; those of buckets are compiled
 //! into Cedar's.
 //!
+//! For people who have an account here there are [`PasswordHash`], [`TotpSecret`], [`RecoveryCodes`] and [`Attempts`]; for
+//! those who sign in elsewhere, [`RelyingParty`].
+//!
 //! Deliberately absent: input and output, authentication by access keys (a principal is known by the time it comes here;
 //! [`Issuer`] tells whom a token makes known), and the
 //! logging of denials, which is the caller's; what is decided is told to an [`Observer`].
@@ -31,6 +34,7 @@ mod json;
 mod password;
 mod policies;
 mod question;
+mod sign_in;
 mod totp;
 mod web_identity;
 
@@ -46,6 +50,11 @@ pub use decider::{
 pub use password::{PasswordHash, UnfitPassword, UnusableHash, check_choice, check_password};
 pub use policies::Reason;
 pub use question::Resource;
+pub use sign_in::{
+    Asked, Callback, Expected, InvalidReturn, IssuerSays, KnownByToken, Leave, MalformedCallback, Parameters,
+    PendingSignIn, PendingSignIns, Profile, Prompt, RelyingParty, ReturnTo, SignInRefused, SignedIn,
+    UnknownSignIn, UnsupportedWish, Userinfo, Wishes, random_secret,
+};
 pub use totp::{RecoveryCodes, TotpSecret};
 pub use web_identity::{
     Algorithm, ClaimComparison, ClaimCondition, Claims, Identity, InvalidKeys, InvalidToken, Issuer, KeySet,

@@ -116,7 +116,7 @@ impl TotpSecret {
         let tag = hmac::sign(&key, &step.to_be_bytes());
         let tag = tag.as_ref();
         let offset = tag.last().map_or(0, |byte| usize::from(byte & 0x0f));
-        let word = tag[offset..].iter().take(4).fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+        let word = tag[offset..].iter().take(4).fold(0_u32, |word, byte| (word << 8) | u32::from(*byte));
         (word & 0x7fff_ffff) % CODES
     }
 }

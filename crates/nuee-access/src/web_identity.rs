@@ -22,7 +22,7 @@ pub use keys::{InvalidKeys, KeySet};
 pub use token::{Algorithm, Token};
 
 /// How far the clocks of issuers may be off, in seconds.
-const LEEWAY_SECONDS: i64 = 60;
+pub(crate) const LEEWAY_SECONDS: i64 = 60;
 /// The longest subject, in bytes, as at OpenID Connect.
 const MAX_SUBJECT_BYTES: usize = 255;
 
@@ -98,6 +98,18 @@ impl InvalidToken {
 impl Issuer {
     /// Who has sent a token of this issuer, which publishes these keys.
     pub fn verify(&self, token: &Token<'_>, keys: &KeySet, now: Timestamp) -> Result<Identity, InvalidToken> {
+        self.believe(token, keys)?;
+        let claims = token.claims();
+        check_times(claims, now)?;
+        self.check_audience(claims)?;
+        let subject = claims.text("sub").filter(|subject| !subject.is_empty());
+        let subject = subject.filter(|it| it.len() <= MAX_SUBJECT_BYTES && !it.contains(char::is_control));
+        let subject = subject.ok_or_else(|| InvalidToken::Refused("it has no usable sub".to_owned()))?;
+        Ok(Identity { issuer: self.name.clone(), subject: subject.to_owned(), claims: claims.clone() })
+    }
+
+    /// That a token is of this issuer, and signed as it may be.
+    pub(crate) fn believe(&self, token: &Token<'_>, keys: &KeySet) -> Result<(), InvalidToken> {
         if token.issuer() != self.url {
             return Err(InvalidToken::UnknownIssuer);
         }
@@ -108,13 +120,7 @@ impl Issuer {
         if !keys.have_signed(token) {
             return Err(InvalidToken::Signature);
         }
-        let claims = token.claims();
-        check_times(claims, now)?;
-        self.check_audience(claims)?;
-        let subject = claims.text("sub").filter(|subject| !subject.is_empty());
-        let subject = subject.filter(|it| it.len() <= MAX_SUBJECT_BYTES && !it.contains(char::is_control));
-        let subject = subject.ok_or_else(|| InvalidToken::Refused("it has no usable sub".to_owned()))?;
-        Ok(Identity { issuer: self.name.clone(), subject: subject.to_owned(), claims: claims.clone() })
+        Ok(())
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), InvalidToken> {
@@ -130,7 +136,8 @@ impl Issuer {
     }
 }
 
-fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
+/// That a token is neither too old nor too young.
+pub(crate) fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
     let now = now.as_micros().div_euclid(1_000_000);
     let instant = |name: &str| {
         let wrong = || InvalidToken::Refused(format!("its {name} is no time"));
@@ -150,4 +157,4 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

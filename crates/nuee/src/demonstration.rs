@@ -29,22 +29,22 @@ const WORDS: [&str; 64] = [
 
 /// What is shown once of a demonstration.
 #[derive(Debug)]
-pub struct Demonstration {
+pub(crate) struct Demonstration {
     /// Its people.
-    pub accounts: Vec<DemonstrationAccount>,
+    pub(crate) accounts: Vec<DemonstrationAccount>,
     /// Codes that stand for one of the owner's device, once each.
-    pub codes: Vec<Secret>,
+    pub(crate) codes: Vec<Secret>,
 }
 
 /// Somebody of a demonstration.
 #[derive(Debug)]
-pub struct DemonstrationAccount {
+pub(crate) struct DemonstrationAccount {
     /// By what she or he signs in.
-    pub email: &'static str,
+    pub(crate) email: &'static str,
     /// What she or he may do.
-    pub may: &'static str,
+    pub(crate) may: &'static str,
     /// The password.
-    pub password: Secret,
+    pub(crate) password: Secret,
 }
 
 /// A file of a demonstration.

@@ -52,17 +52,25 @@ impl HttpClient {
     where
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
+        self.send_for(request, RESPONSE_BYTES).await
+    }
+
+    /// The same, for a response whose body has at most so many bytes.
+    pub(crate) async fn send_for<B>(&self, request: Request<B>, most_bytes: usize) -> Result<Response<Bytes>>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let place = request.uri().to_string();
-        let exchanged = timeout(REQUEST_TIMEOUT, self.exchange(request)).await;
+        let exchanged = timeout(REQUEST_TIMEOUT, self.exchange(request, most_bytes)).await;
         exchanged.with_context(|| format!("{place} does not answer"))?
     }
 
-    async fn exchange<B>(&self, request: Request<B>) -> Result<Response<Bytes>>
+    async fn exchange<B>(&self, request: Request<B>, most_bytes: usize) -> Result<Response<Bytes>>
     where
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let (head, body) = self.open(request).await?.into_parts();
-        let body = Limited::new(body, RESPONSE_BYTES).collect().await.map_err(|error| anyhow!(error))?;
+        let body = Limited::new(body, most_bytes).collect().await.map_err(|error| anyhow!(error))?;
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 

@@ -16,6 +16,7 @@ mod data_directory;
 mod demonstration;
 mod first_start;
 mod http_client;
+mod issuer;
 mod issuers;
 mod logging;
 mod platform;
@@ -25,6 +26,7 @@ mod sequencing;
 mod server;
 mod sessions;
 mod settings;
+mod sign_in;
 mod socket;
 mod surface;
 mod text;
@@ -43,5 +45,9 @@ pub use commands::run;
 pub use first_start::FirstStart;
 pub use platform::{Platform, Tuning};
 pub use server::{Addresses, Server, ServerOptions};
-pub use settings::{IssuerSettings, ListenerService, ListenerSettings, Settings, TlsMode, WebhookSettings};
+pub use settings::{
+    IssuerSettings, ListenerService, ListenerSettings, Settings, SignInIssuerSettings, SignInKind, TlsMode,
+    TokenEndpointAuth, WebhookSettings,
+};
+pub use sign_in::{SignInBegun, SignInChoice, SignInDone, SignInFailed, SignInStart, SignIns};
 pub use witness::{Witness, WitnessOptions};

@@ -7,6 +7,7 @@
 mod document;
 mod listeners;
 mod load;
+mod sign_in;
 
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,7 @@ pub(crate) use document::show;
 pub(crate) use listeners::Planned;
 pub use listeners::{ListenerService, ListenerSettings};
 pub(crate) use load::{Source, load};
+pub use sign_in::{SignInIssuerSettings, SignInKind, TokenEndpointAuth};
 
 /// The port of S3 where none is set.
 const S3_PORT: u16 = 9000;
@@ -160,6 +162,15 @@ settings! {
         /// `audiences` (for whom they must be), and, if needed, `algorithms` (RS256 and ES256), `jwks_url` (where its keys
         /// are, if its configuration does not say) and `ca_bundle` (PEM file of its authorities).
         issuers: BTreeMap<String, IssuerSettings> = BTreeMap::new(),
+    }
+
+    /// Where people sign in: see `docs/identity.md`.
+    sign_in: SignInSettings {
+        /// Issuers, each in a section of its own such as `[sign_in.issuers.proconnect]`: `kind` (`openid` or `proconnect`),
+        /// `url`, `client_id` and `client_secret_file`; and, if needed, `title`, `zone` (whose people it is offered to),
+        /// `scopes`, `acr_values_multi_factor`, `pkce`, `token_endpoint_auth` (`client_secret_post` or
+        /// `client_secret_basic`), `algorithms`, `userinfo_algorithms` and `ca_bundle`.
+        issuers: BTreeMap<String, SignInIssuerSettings> = BTreeMap::new(),
     }
 
     /// What clients may take of the server.

@@ -24,7 +24,7 @@ pub struct Claims(Vec<(String, Json)>);
 pub struct UnusableClaim(String);
 
 impl Claims {
-    pub(super) fn new(members: Vec<(String, Json)>) -> Self {
+    pub(crate) fn new(members: Vec<(String, Json)>) -> Self {
         Self(members)
     }
 
@@ -43,7 +43,7 @@ impl Claims {
         within(&self.0, path)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
 
@@ -56,8 +56,13 @@ impl Claims {
         }
     }
 
+    /// Whether a claim is true, and neither a text nor a number that stands for it.
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        matches!(self.find(name), Some(Json::Bool(true)))
+    }
+
     /// The texts of a claim that is a text or a list of texts; none if it is something else.
-    pub(super) fn texts(&self, path: &str) -> Vec<&str> {
+    pub(crate) fn texts(&self, path: &str) -> Vec<&str> {
         let list = match self.find(path) {
             Some(Json::List(list)) => list.as_slice(),
             Some(one) => std::slice::from_ref(one),
@@ -72,7 +77,7 @@ impl Claims {
     }
 
     /// A claim that is an instant, in seconds since 1970.
-    pub(super) fn seconds(&self, name: &str) -> Option<i64> {
+    pub(crate) fn seconds(&self, name: &str) -> Option<i64> {
         let Json::Number(number) = self.find(name)? else { return None };
         let whole = number.split(['.', 'e', 'E']).next()?;
         let fraction = &number[whole.len()..];

@@ -15,32 +15,32 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const ISSUER: &str = "https://login.example.org/realms/lab";
-const NOW: i64 = 1_800_000_000;
+pub(crate) const ISSUER: &str = "https://login.example.org/realms/lab";
+pub(crate) const NOW: i64 = 1_800_000_000;
 
 /// An issuer with a key of each kind.
-struct Bench {
-    rsa: RsaKeyPair,
-    other: RsaKeyPair,
-    ecdsa: EcdsaKeyPair,
-    edwards: Ed25519KeyPair,
-    random: SystemRandom,
-    issuer: Issuer,
-    keys: KeySet,
+pub(crate) struct Bench {
+    pub(crate) rsa: RsaKeyPair,
+    pub(crate) other: RsaKeyPair,
+    pub(crate) ecdsa: EcdsaKeyPair,
+    pub(crate) edwards: Ed25519KeyPair,
+    pub(crate) random: SystemRandom,
+    pub(crate) issuer: Issuer,
+    pub(crate) keys: KeySet,
 }
 
-fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn signed(head: &str, body: &str, sign: impl Fn(&str) -> Vec<u8>) -> String {
+pub(crate) fn signed(head: &str, body: &str, sign: impl Fn(&str) -> Vec<u8>) -> String {
     let text = format!("{}.{}", encode(head), encode(body));
     let signature = sign(&text);
     format!("{text}.{}", encode(signature))
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
         let ecdsa = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let edwards = Ed25519KeyPair::generate().unwrap();
@@ -71,14 +71,14 @@ impl Bench {
         }
     }
 
-    fn rs256(&self, key: &RsaKeyPair, text: &str) -> Vec<u8> {
+    pub(crate) fn rs256(&self, key: &RsaKeyPair, text: &str) -> Vec<u8> {
         let mut signature = vec![0; key.public_modulus_len()];
         key.sign(&RSA_PKCS1_SHA256, &self.random, text.as_bytes(), &mut signature).unwrap();
         signature
     }
 
     /// A token with the usual header and this body.
-    fn token(&self, body: &str) -> String {
+    pub(crate) fn token(&self, body: &str) -> String {
         signed(r#"{"alg":"RS256","kid":"r"}"#, body, |text| self.rs256(&self.rsa, text))
     }
 

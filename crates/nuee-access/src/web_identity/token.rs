@@ -74,6 +74,7 @@ impl fmt::Display for Algorithm {
 pub struct Token<'t> {
     algorithm: Algorithm,
     key_id: Option<String>,
+    is_for_access: bool,
     signed: &'t str,
     signature: Vec<u8>,
     claims: Claims,
@@ -108,7 +109,8 @@ impl<'t> Token<'t> {
         {
             return Err(malformed(format!("its header has {name}, which is not offered")));
         }
-        if text_of("typ")?.is_some_and(|kind| !TYPES.contains(&&*kind.to_ascii_lowercase())) {
+        let kind = text_of("typ")?.map(|kind| kind.to_ascii_lowercase());
+        if kind.as_ref().is_some_and(|kind| !TYPES.contains(&&**kind)) {
             return Err(malformed("it is a token of another kind (typ)"));
         }
         let algorithm = text_of("alg")?.ok_or_else(|| malformed("its header has no alg"))?;
@@ -118,6 +120,7 @@ impl<'t> Token<'t> {
         Ok(Self {
             algorithm,
             key_id: text_of("kid")?,
+            is_for_access: kind.is_some_and(|kind| kind.ends_with("at+jwt")),
             signed: &text[..head.len() + 1 + body.len()],
             signature: bytes(signature, "signature")?,
             claims,
@@ -137,11 +140,17 @@ impl<'t> Token<'t> {
         self.key_id.as_deref()
     }
 
+    /// Whether it is for access to something ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)), and so
+    /// tells nobody who somebody is.
+    pub(crate) fn is_access_token(&self) -> bool {
+        self.is_for_access
+    }
+
     pub(super) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    pub(super) fn claims(&self) -> &Claims {
+    pub(crate) fn claims(&self) -> &Claims {
         &self.claims
     }
 

@@ -130,6 +130,7 @@ fn validate(settings: &Settings) -> Result<()> {
     crate::logging::filter(&settings.log.level)?;
     super::listeners::validate(settings)?;
     crate::issuers::validate(settings)?;
+    crate::sign_in::validate(settings)?;
     crate::retention::validate(settings.journal.retention_months)?;
     for witness in &settings.journal.witnesses {
         crate::witnesses::parse(witness).with_context(|| format!("journal.witnesses: {witness:?}"))?;
