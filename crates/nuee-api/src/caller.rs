@@ -31,7 +31,7 @@ pub(crate) struct Caller {
 pub(crate) struct Visitor {
     pub(crate) parts: Arc<Parts>,
     pub(crate) context: Context,
-    zone: Zone,
+    pub(crate) zone: Zone,
 }
 
 /// A user who calls.

@@ -56,7 +56,7 @@ impl Failure {
         Self::new(StatusCode::UNAUTHORIZED, "not-signed-in", detail)
     }
 
-    fn of_kind(kind: ErrorKind, detail: String) -> Self {
+    pub(crate) fn of_kind(kind: ErrorKind, detail: String) -> Self {
         let (status, code) = match kind {
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             ErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
@@ -150,6 +150,7 @@ impl IntoResponse for Failure {
             "incompatible-roles" => "The roles do not go together",
             "invalid" => "The request is not as it should be",
             "denied" => "You may not do this",
+            "not-a-user" => "You are no user here",
             "second-factor-needed" => "This needs a sign-in by two factors",
             "not-signed-in" => "You are not signed in",
             "code-needed" => "A code is needed too",

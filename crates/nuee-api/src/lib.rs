@@ -8,7 +8,7 @@
 //!
 //! Promised: a place that somebody has no part in is answered as one that does not exist.
 //!
-//! Deliberately absent: operators, who have a surface of their own, and cookies.
+//! Deliberately absent: operators, who have a surface of their own, and cookies, but for the way to an issuer and back.
 
 mod account;
 mod bucket;
@@ -17,6 +17,7 @@ mod exposure;
 mod failure;
 mod idempotency;
 mod invitation;
+mod issuer;
 mod journal;
 mod member;
 mod object;
@@ -32,5 +33,6 @@ mod tag;
 mod user;
 
 pub use axum::body::Body;
+pub use issuer::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerStart, Issuers, KnownElsewhere};
 pub use openapi::document;
 pub use router::{Parts, Service};

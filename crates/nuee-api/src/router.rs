@@ -21,8 +21,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     account, bucket, exposure,
     failure::{Answer, Failure},
-    idempotency, invitation, journal, member, object, openapi, organisation, project, service_account,
-    sign_in, user,
+    idempotency, invitation,
+    issuer::{self, Codes, Issuers},
+    journal, member, object, openapi, organisation, project, service_account, sign_in, user,
 };
 
 /// The longest body of a request, the contents of objects apart.
@@ -38,6 +39,23 @@ pub struct Parts {
     pub decider: Decider,
     /// Where time and randomness come from.
     pub environment: Environment,
+    /// Where people sign in elsewhere.
+    pub issuers: Box<dyn Issuers>,
+    /// Codes of whom issuers know, until they are exchanged.
+    pub(crate) codes: Codes,
+}
+
+impl Parts {
+    /// These.
+    #[must_use]
+    pub fn new(
+        tenancy: Tenancy,
+        (store, decider): (Store, Decider),
+        environment: Environment,
+        issuers: Box<dyn Issuers>,
+    ) -> Self {
+        Self { tenancy, store, decider, environment, issuers, codes: Codes::default() }
+    }
 }
 
 /// The management API, as a handler of a listener.
@@ -61,6 +79,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
         .routes(routes!(sign_in::sign_in, sign_in::list))
         .routes(routes!(sign_in::whoami, sign_in::sign_out))
         .routes(routes!(sign_in::renew))
+        .routes(routes!(issuer::list))
+        .routes(routes!(issuer::finish))
+        .routes(routes!(issuer::exchange))
+        .routes(routes!(issuer::begin))
         .routes(routes!(account::change_password))
         .routes(routes!(account::begin_device))
         .routes(routes!(account::confirm_device))

@@ -171,6 +171,17 @@ impl Client {
         self.open(request.map(|()| Full::default().map_err(|never| match never {}).boxed_unsync())).await
     }
 
+    /// A URL of the API for somebody's browser.
+    pub(crate) fn shown_url(&self, path: &str) -> Result<String> {
+        let url = format!("{}/api/v1{path}", self.login.url);
+        let uri: Uri = url.parse()?;
+        let (scheme, rest) = (uri.scheme_str().unwrap_or("http"), uri.path_and_query());
+        Ok(match (local_name(&uri), rest) {
+            (Some(name), Some(rest)) => format!("{scheme}://{name}{rest}"),
+            _ => url,
+        })
+    }
+
     fn request(&self, method: Method, path: &str) -> Result<Request<()>> {
         let uri: Uri = format!("{}/api/v1{path}", self.login.url).parse()?;
         let mut request = Request::builder().method(method).uri(uri.clone()).body(())?;

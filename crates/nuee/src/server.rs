@@ -14,7 +14,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Administration, FirstStart, ListenerService, Platform, Settings, Tuning,
+    Administration, FirstStart, ListenerService, Platform, Settings, SignIns, Tuning,
     administration::{Listening, Serving},
     demonstration::Demonstration,
     first_start::{self, Made},
@@ -98,7 +98,7 @@ impl Server {
         let sequencing = Sequencing::new(platform.journal().clone(), environment.clone(), &metrics)?;
         let surfaces = Surfaces {
             s3: Arc::new(S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?),
-            api: Arc::new(ApiSurface::new(&platform, &metrics)),
+            api: Arc::new(ApiSurface::new(&platform, SignIns::open(&settings, &environment)?, &metrics)),
             names: ApiNames::new(&settings.api.domains),
             admin: Arc::new(admin_surface(&platform, certificates.clone(), metrics)?),
         };

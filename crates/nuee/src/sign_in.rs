@@ -11,6 +11,7 @@
 //! Deliberately absent: accounts, sessions, and how often somebody may begin, which are the surface's.
 
 mod exchange;
+mod offered;
 
 use std::{fmt, fs, path::Path, time::Duration};
 
@@ -177,6 +178,12 @@ impl SignIns {
     pub fn choices(&self, zone: Zone) -> Vec<SignInChoice> {
         let offered = self.all.iter().filter(|provider| provider.is_offered(zone));
         offered.map(Provider::choice).collect()
+    }
+
+    /// Whether an issuer is ProConnect.
+    fn is_proconnect(&self, name: &Slug) -> bool {
+        let named = self.all.iter().find(|provider| provider.party.issuer.name == *name);
+        named.is_some_and(|provider| provider.choice().is_proconnect)
     }
 
     /// Begins a sign-in.

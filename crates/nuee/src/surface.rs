@@ -11,7 +11,9 @@ use nuee_sites::DirectorySite;
 use nuee_web::{Check, Handler, Metrics, OperationMetrics, RequestBody};
 use tokio::task::spawn_blocking;
 
-use crate::{Platform, Settings, data_directory::metadata_file, issuers::Issuers, tls::Certificates};
+use crate::{
+    Platform, Settings, SignIns, data_directory::metadata_file, issuers::Issuers, tls::Certificates,
+};
 
 /// Less free space than this, in bytes, is told as unready: new objects are refused soon.
 const LEAST_FREE_BYTES: u64 = 64 << 20;
@@ -70,13 +72,13 @@ pub(crate) struct ApiSurface {
 }
 
 impl ApiSurface {
-    pub(crate) fn new(platform: &Platform, metrics: &Metrics) -> Self {
-        let parts = nuee_api::Parts {
-            tenancy: platform.tenancy().clone(),
-            store: platform.store().clone(),
-            decider: platform.decider().clone(),
-            environment: platform.environment().clone(),
-        };
+    pub(crate) fn new(platform: &Platform, sign_ins: SignIns, metrics: &Metrics) -> Self {
+        let parts = nuee_api::Parts::new(
+            platform.tenancy().clone(),
+            (platform.store().clone(), platform.decider().clone()),
+            platform.environment().clone(),
+            Box::new(sign_ins),
+        );
         Self { service: nuee_api::Service::new(parts), requests: metrics.operation("api", "request") }
     }
 }

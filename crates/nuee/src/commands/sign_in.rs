@@ -7,13 +7,17 @@ use clap::{Args, Subcommand};
 use http::Method;
 use nuee_base::Secret;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use super::{
     Common,
     administer::{Output, table},
     print, runtime,
 };
-use crate::client::{Client, Login, Refused, ask_secret, text};
+use crate::client::{Client, Login, Refused, ask_secret, query, segment, text};
 
 /// Where a server of this machine is.
 const LOCAL: &str = "http://127.0.0.1:9000";
@@ -32,8 +36,18 @@ pub(super) struct Server {
 /// `nuee login`.
 #[derive(Debug, Args)]
 pub(super) struct LoginCommand {
-    /// Who: your e-mail address
-    email: String,
+    /// Who: your e-mail address; not needed with --issuer
+    #[arg(required_unless_present = "issuer")]
+    email: Option<String>,
+    /// Sign in with a browser, at this issuer of the server's
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["email", "password_file", "code_file"])]
+    issuer: Option<String>,
+    /// With --issuer: demand two factors there
+    #[arg(long, requires = "issuer")]
+    two_factors: bool,
+    /// With --issuer: become a user by the invitation whose token you are asked for
+    #[arg(long, requires = "issuer")]
+    join: bool,
     #[command(flatten)]
     server: Server,
     /// File of the password, for scripts; without it, you are asked
@@ -102,24 +116,95 @@ fn chosen_password(file: Option<&PathBuf>) -> Result<Secret> {
 
 /// Runs `nuee login`.
 pub(super) fn login(command: &LoginCommand, _: &Common) -> Result<ExitCode> {
+    let who = match (&command.issuer, &command.email) {
+        (Some(issuer), _) => at_issuer(command, issuer)?,
+        (None, Some(email)) => by_password(command, email)?,
+        (None, None) => anyhow::bail!("say who you are: your e-mail address"),
+    };
+    show_who(&who, command.output)
+}
+
+/// Keeps the token that a server has given; tells whose it is.
+async fn keep(mut client: Client, given: &Value) -> Result<Value> {
+    client.take_token(given)?;
+    let who = client.call(Method::GET, "/sign-ins/current", None).await?;
+    client.keep(Login::usual_file()?, (text(&who["user"], "email")?, text(&who, "organisation")?))?;
+    Ok(who)
+}
+
+/// Signs in with a browser, which comes back to this machine with a code.
+fn at_issuer(command: &LoginCommand, issuer: &str) -> Result<Value> {
+    let invitation = if command.join { Some(ask_secret("Token of the invitation: ")?) } else { None };
+    runtime()?.block_on(async {
+        let client = Client::of(&command.server.url, command.server.ca_bundle.clone())?;
+        let back = Back::listen().await?;
+        let asked = query(&[
+            ("return_to", Some(back.url.clone())),
+            ("multi_factor", command.two_factors.then(|| "true".to_owned())),
+        ]);
+        let url = client.shown_url(&format!("/issuers/{}/sign-in{asked}", segment(issuer)))?;
+        print(&format!("Open this in a browser of this machine, and sign in there:\n\n  {url}\n\n"))?;
+        let code = back.code().await?;
+        let shown = json!({ "code": code, "invitation": invitation.as_ref().map(Secret::expose) });
+        let given = client.call(Method::POST, "/issuers/exchanges", Some(shown)).await?;
+        keep(client, &given).await
+    })
+}
+
+/// Where a browser comes back to.
+struct Back {
+    listener: TcpListener,
+    url: String,
+}
+
+impl Back {
+    async fn listen() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on this machine")?;
+        let url = format!("http://127.0.0.1:{}/", listener.local_addr()?.port());
+        Ok(Self { listener, url })
+    }
+
+    /// The code that a browser brings; what asks for anything else is told so.
+    async fn code(self) -> Result<String> {
+        loop {
+            let (mut stream, _) = self.listener.accept().await?;
+            let mut head = [0; 8192];
+            let read = stream.read(&mut head).await?;
+            let line = String::from_utf8_lossy(&head[..read]);
+            let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            let code = target
+                .strip_prefix("/?code=")
+                .filter(|code| code.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            let (status, said) = match code {
+                Some(_) => ("200 OK", "You have signed in. This window can be closed."),
+                None => ("404 Not Found", "This is not what is waited for."),
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n\
+                 {said}",
+                said.len()
+            );
+            stream.write_all(answer.as_bytes()).await?;
+            if let Some(code) = code {
+                return Ok(code.to_owned());
+            }
+        }
+    }
+}
+
+fn by_password(command: &LoginCommand, email: &str) -> Result<Value> {
     let password = secret_of(command.password_file.as_ref(), "Password: ")?;
-    let runtime = runtime()?;
-    let who = runtime.block_on(async {
-        let mut client = Client::of(&command.server.url, command.server.ca_bundle.clone())?;
-        let mut shown =
-            json!({ "email": command.email, "password": password.expose(), "client": "command-line" });
+    runtime()?.block_on(async {
+        let client = Client::of(&command.server.url, command.server.ca_bundle.clone())?;
+        let mut shown = json!({ "email": email, "password": password.expose(), "client": "command-line" });
         let mut given = client.call(Method::POST, "/sign-ins", Some(shown.clone())).await;
         if is_code_needed(&given) {
             let code = secret_of(command.code_file.as_ref(), "Code of your device: ")?;
             shown["code"] = Value::from(code.expose());
             given = client.call(Method::POST, "/sign-ins", Some(shown)).await;
         }
-        client.take_token(&given?)?;
-        let who = client.call(Method::GET, "/sign-ins/current", None).await?;
-        client.keep(Login::usual_file()?, (text(&who["user"], "email")?, text(&who, "organisation")?))?;
-        Ok::<_, anyhow::Error>(who)
-    })?;
-    show_who(&who, command.output)
+        keep(client, &given?).await
+    })
 }
 
 fn is_code_needed(given: &Result<Value>) -> bool {
