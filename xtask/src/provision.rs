@@ -31,7 +31,7 @@ const PROGRAMS: &[(&[&str], &str)] = &[
 ];
 
 /// The programs that the virtual environment must offer.
-const CLIENTS: &[&str] = &["python", "aws", "s3cmd"];
+const CLIENTS: &[&str] = &["python", "aws", "s3cmd", "schemathesis"];
 
 /// What says which clients are wanted: those in Python, those in Python that are installed apart, those in JavaScript.
 const LISTS: &[&str] = &["clients.txt", "clients-apart.txt", "package.json", "package-lock.json"];

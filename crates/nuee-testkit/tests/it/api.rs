@@ -1,6 +1,7 @@
 //! The management API, as its callers find it.
 
 mod bench;
+mod generated;
 mod matrix;
 mod people;
 mod sign_ins;
