@@ -8,7 +8,7 @@ use nuee_testkit::Place;
 use serde_json::json;
 
 use super::Bench;
-use crate::clients::clients_directory;
+use crate::clients::session::clients_directory;
 
 /// How many requests are made at least.
 const CASES: u64 = 10_000;
@@ -51,9 +51,9 @@ fn no_generated_request_makes_the_server_fail() {
     let output = command.current_dir(directory.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let generated = said
-        .lines()
-        .find_map(|line| line.trim().strip_suffix(" generated").map(str::to_owned).or_else(|| cases_of(line)));
+    let generated = said.lines().find_map(|line| {
+        line.trim().strip_suffix(" generated").map(str::to_owned).or_else(|| cases_of(line))
+    });
     let cases: u64 = generated.and_then(|text| text.replace(',', "").parse().ok()).unwrap_or(0);
     println!("{cases} requests were generated");
     assert!(cases >= CASES, "{cases} requests: {said}");
