@@ -34,6 +34,7 @@ mod policies;
 mod quotas;
 mod random;
 mod semantics;
+mod sign_in;
 mod slow_clients;
 mod sts;
 mod tls;

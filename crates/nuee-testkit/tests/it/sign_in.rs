@@ -1,0 +1,5 @@
+//! People who sign in at issuers: a real provider in two manners, and issuers that do not answer as they should.
+
+mod bench;
+mod flows;
+mod refusals;
