@@ -1,5 +1,7 @@
 //! What must be exposed for each action that is asked for from a zone, and that nothing is permitted without it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex},

@@ -13,14 +13,12 @@ mod journal;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use nuee_base::{
-    AccessKeyId, BucketName, EmailAddress, ExposureId, Role, Secret, SessionId, Slug, Timestamp, Zone,
-};
+use nuee_base::{AccessKeyId, BucketName, EmailAddress, Role, Secret, SessionId, Slug, Timestamp, Zone};
 use nuee_tenancy::ShownKey;
 use serde::{Deserialize, Serialize};
 
 pub use execute::Administration;
-pub use exposure::{Exposure, ExposureTerms};
+pub use exposure::{Exposure, ExposureRequest, ExposureTerms};
 pub(crate) use identity::{AssumableRole, Session, Terms};
 
 /// What is asked.
@@ -94,25 +92,12 @@ pub enum Request {
         #[serde(with = "crate::text")]
         ceiling: Zone,
     },
-    /// Expose something of a project to a zone.
-    CreateExposure {
+    /// Expose something of a project to a zone, list that, or end it.
+    Exposures {
         /// The project.
         place: Place,
-        /// What, where, to whom.
-        terms: ExposureTerms,
-    },
-    /// List what of a project is exposed.
-    ListExposures {
-        /// The project.
-        place: Place,
-    },
-    /// End an exposure.
-    DeleteExposure {
-        /// The project.
-        place: Place,
-        /// Its id.
-        #[serde(with = "crate::text")]
-        id: ExposureId,
+        /// Which of these.
+        exposures: ExposureRequest,
     },
     /// Tell who may do what, and why.
     ExplainAccess(AccessQuestion),

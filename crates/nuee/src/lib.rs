@@ -37,9 +37,9 @@ mod witness;
 mod witnesses;
 
 pub use administration::{
-    Administration, Exposure, ExposureTerms, Finding, JournalLeaf, JournalQuery, JournalWitness,
-    LifecycleCount, LifecycleRun, Organisation, Progress, Project, Reply, Request, ServiceAccount, Status,
-    Verified,
+    Administration, Exposure, ExposureRequest, ExposureTerms, Finding, JournalLeaf, JournalQuery,
+    JournalWitness, LifecycleCount, LifecycleRun, Organisation, Progress, Project, Reply, Request,
+    ServiceAccount, Status, Verified,
 };
 pub use commands::run;
 pub use first_start::FirstStart;

@@ -54,9 +54,7 @@ impl Administration {
             Request::ShowProject { place } => self.show_project(&place),
             Request::SetQuota { place, quota } => self.set_quota(&place, quota).await,
             Request::SetZoneCeiling { place, ceiling } => self.set_zone_ceiling(&place, ceiling).await,
-            Request::CreateExposure { place, terms } => self.create_exposure(&place, terms).await,
-            Request::ListExposures { place } => self.list_exposures(&place),
-            Request::DeleteExposure { place, id } => self.delete_exposure(&place, id).await,
+            Request::Exposures { place, exposures } => self.exposures(&place, exposures).await,
             Request::ExplainAccess(question) => self.explain(&question),
             Request::CreateAssumableRole { place, name, terms } => {
                 self.create_assumable_role(&place, name, terms).await

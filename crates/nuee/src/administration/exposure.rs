@@ -8,6 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Administration, Place, Reply};
 
+/// What is asked about the exposures of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ExposureRequest {
+    /// Expose something.
+    Create(ExposureTerms),
+    /// List what is exposed.
+    List,
+    /// End the exposure of this id.
+    Delete(#[serde(with = "crate::text")] ExposureId),
+}
+
 /// What is exposed, where, to whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,20 +96,28 @@ impl TryFrom<ExposureTerms> for nuee_tenancy::ExposureTerms {
 }
 
 impl Administration {
-    pub(super) async fn create_exposure(&self, place: &Place, terms: ExposureTerms) -> Result<Reply> {
+    pub(super) async fn exposures(&self, place: &Place, request: ExposureRequest) -> Result<Reply> {
+        match request {
+            ExposureRequest::Create(terms) => self.create_exposure(place, terms).await,
+            ExposureRequest::List => self.list_exposures(place),
+            ExposureRequest::Delete(id) => self.delete_exposure(place, id).await,
+        }
+    }
+
+    async fn create_exposure(&self, place: &Place, terms: ExposureTerms) -> Result<Reply> {
         let (context, permit) = self.permit_in(place, Action::CreateExposure)?;
         let terms = terms.try_into()?;
         let made = self.platform.tenancy().create_exposure(&context, &permit, terms).await?;
         Ok(Reply::ExposureCreated((&made).into()))
     }
 
-    pub(super) fn list_exposures(&self, place: &Place) -> Result<Reply> {
+    fn list_exposures(&self, place: &Place) -> Result<Reply> {
         let (_, permit) = self.permit_in(place, Action::ListExposures)?;
         let exposures = self.platform.tenancy().exposures(&permit)?;
         Ok(Reply::Exposures { exposures: exposures.iter().map(Exposure::from).collect() })
     }
 
-    pub(super) async fn delete_exposure(&self, place: &Place, id: ExposureId) -> Result<Reply> {
+    async fn delete_exposure(&self, place: &Place, id: ExposureId) -> Result<Reply> {
         let (context, permit) = self.permit_in(place, Action::DeleteExposure)?;
         self.platform.tenancy().delete_exposure(&context, &permit, id).await?;
         Ok(Reply::ExposureDeleted)

@@ -12,8 +12,8 @@ use super::{Client, segment};
 use crate::{
     Reply, Request,
     administration::{
-        Exposure, ExposureTerms, JournalLeaf, JournalQuery, Place, Project, ProjectDetails, Quota,
-        ServiceAccount,
+        Exposure, ExposureRequest, ExposureTerms, JournalLeaf, JournalQuery, Place, Project, ProjectDetails,
+        Quota, ServiceAccount,
     },
 };
 
@@ -73,21 +73,7 @@ impl Client {
                 self.call(Method::DELETE, &path, None).await?;
                 Ok(Reply::AccessKeyDeleted)
             }
-            Request::CreateExposure { place, terms } => {
-                let path = format!("{}/exposures", self.project(&place)?);
-                let made = self.create(&path, serde_json::to_value(terms)?).await?;
-                Ok(Reply::ExposureCreated(exposure(made)?))
-            }
-            Request::ListExposures { place } => {
-                let path = format!("{}/exposures", self.project(&place)?);
-                let exposures = self.items(&path, 0).await?.into_iter().map(exposure);
-                Ok(Reply::Exposures { exposures: exposures.collect::<Result<_>>()? })
-            }
-            Request::DeleteExposure { place, id } => {
-                let path = format!("{}/exposures/{id}", self.project(&place)?);
-                self.call(Method::DELETE, &path, None).await?;
-                Ok(Reply::ExposureDeleted)
-            }
+            Request::Exposures { place, exposures } => self.exposures(&place, exposures).await,
             Request::ListJournal { organisation, query } => self.journal(organisation.as_str(), query).await,
             Request::ExportJournal { organisation, since, until, file } => {
                 let path = format!("{}/journal/export", self.organisation(organisation.as_str())?);
@@ -112,6 +98,24 @@ impl Client {
     pub(crate) fn project(&self, place: &Place) -> Result<String> {
         let organisation = self.organisation(place.organisation.as_str())?;
         Ok(format!("{organisation}/projects/{}", segment(place.project.as_str())))
+    }
+
+    async fn exposures(&self, place: &Place, asked: ExposureRequest) -> Result<Reply> {
+        let path = format!("{}/exposures", self.project(place)?);
+        match asked {
+            ExposureRequest::Create(terms) => {
+                let made = self.create(&path, serde_json::to_value(terms)?).await?;
+                Ok(Reply::ExposureCreated(exposure(made)?))
+            }
+            ExposureRequest::List => {
+                let exposures = self.items(&path, 0).await?.into_iter().map(exposure);
+                Ok(Reply::Exposures { exposures: exposures.collect::<Result<_>>()? })
+            }
+            ExposureRequest::Delete(id) => {
+                self.call(Method::DELETE, &format!("{path}/{id}"), None).await?;
+                Ok(Reply::ExposureDeleted)
+            }
+        }
     }
 
     async fn show_project(&self, place: &Place) -> Result<Reply> {

@@ -11,7 +11,7 @@ use super::{
     Common,
     administer::{self, Output, PlaceOptions, table},
 };
-use crate::{ExposureTerms, Request, administration::Exposure};
+use crate::{ExposureRequest, ExposureTerms, Request, administration::Exposure};
 
 const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
@@ -79,15 +79,17 @@ pub(super) fn run(command: ExposureCommand, common: &Common) -> Result<ExitCode>
                 expires_at: end(until, days)?.to_string(),
                 networks: networks.iter().map(ToString::to_string).collect(),
             };
-            administer::run(Request::CreateExposure { place: place.into(), terms }, output, common)
+            ask(ExposureRequest::Create(terms), place, output, common)
         }
-        ExposureCommand::List { place, output } => {
-            administer::run(Request::ListExposures { place: place.into() }, output, common)
-        }
+        ExposureCommand::List { place, output } => ask(ExposureRequest::List, place, output, common),
         ExposureCommand::Delete { id, place, output } => {
-            administer::run(Request::DeleteExposure { place: place.into(), id }, output, common)
+            ask(ExposureRequest::Delete(id), place, output, common)
         }
     }
+}
+
+fn ask(exposures: ExposureRequest, place: PlaceOptions, output: Output, common: &Common) -> Result<ExitCode> {
+    administer::run(Request::Exposures { place: place.into(), exposures }, output, common)
 }
 
 fn end(until: Option<Timestamp>, days: Option<u32>) -> Result<Timestamp> {
