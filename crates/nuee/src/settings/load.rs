@@ -115,8 +115,17 @@ fn typed(section: &str, key: &str, name: &str, text: &str) -> Result<Value> {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
         }
+        // What has no value by itself does not say what it is: it is a number if it may be one.
+        None if takes_number(section, key, text) => Ok(Value::Integer(text.trim().parse()?)),
         _ => Ok(Value::String(text.to_owned())),
     }
+}
+
+/// Whether a text is a number, and the setting takes it as one.
+fn takes_number(section: &str, key: &str, text: &str) -> bool {
+    let Ok(number) = text.trim().parse() else { return false };
+    let one = Table::from_iter([(key.to_owned(), Value::Integer(number))]);
+    Table::from_iter([(section.to_owned(), Value::Table(one))]).try_into::<Settings>().is_ok()
 }
 
 /// Refuses values that their types allow and that cannot work.
@@ -168,6 +177,7 @@ mod tests {
                 ("NUEE_LIMITS__CONNECTIONS", "7"),
                 ("NUEE_S3__DOMAINS", "s3.example.test, s3.localhost"),
                 ("NUEE_STORAGE__DATA_DIR", "/srv/nuee"),
+                ("NUEE_JOURNAL__RETENTION_MONTHS", "24"),
                 ("NUEE_LOG", "debug"),
                 ("NUEE_PASSPHRASE", "no setting"),
             ],
@@ -178,6 +188,7 @@ mod tests {
         assert_eq!(settings.limits.connections, 7);
         assert_eq!(settings.s3.domains, ["s3.example.test", "s3.localhost"]);
         assert_eq!(settings.storage.data_dir, Some("/srv/nuee".into()));
+        assert_eq!(settings.journal.retention_months, Some(24));
         assert_eq!(settings.log.level, "debug");
         assert_eq!(settings.s3.region, "fr1");
     }
