@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use nuee::Settings;
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{
     Assurance, Clock, Context, Environment, Grants, Principal, Role, Scope, Secret, SystemClock,
@@ -52,10 +53,15 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    /// With settings that `adapt` changes.
+    pub(crate) fn start_with(adapt: impl FnOnce(&mut Settings)) -> Self {
         let runtime = Runtime::new().unwrap();
         let clock = Forward::default();
         let environment = Environment::new(clock.clone(), SystemRandom::default());
-        let server = runtime.block_on(TestServer::start_with(environment, |_| {})).unwrap();
+        let server = runtime.block_on(TestServer::start_with(environment, adapt)).unwrap();
         Self { runtime, server, clock }
     }
 
@@ -134,15 +140,21 @@ impl Bench {
         self.runtime.block_on(begun).unwrap().token.expose().to_owned()
     }
 
-    /// Asks something of the API: `authorization` is the whole header.
-    pub(crate) fn send(
+    /// Asks something of the API.
+    pub(crate) fn send(&self, asked: (&str, &str), headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        self.send_to("console.localhost", asked, headers, body)
+    }
+
+    /// The same, by a name that it has.
+    pub(crate) fn send_to(
         &self,
+        host: &str,
         (method, path): (&str, &str),
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Answer {
         let mut wire = Wire::open(self.server.addresses().s3).unwrap();
-        let mut text = format!("{method} /api/v1{path} HTTP/1.1\r\nhost: console.localhost\r\n");
+        let mut text = format!("{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\n");
         for (name, value) in headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -17,9 +17,9 @@ use nuee::{
     Settings, SignInBegun, SignInDone, SignInFailed, SignInIssuerSettings, SignInKind, SignInStart, SignIns,
 };
 use nuee_access::Wishes;
+use nuee_base::Zone;
 use nuee_base::{Clock, Environment, SystemClock, SystemRandom, Timestamp};
 use nuee_testkit::{Answer, Client, signer::Draft};
-use nuee_web::Zone;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -28,7 +28,7 @@ use crate::clients::session::{bare_command, clients_directory};
 /// Where browsers come back to. Nobody listens there: the tests take what a browser would bring.
 pub(super) const CALLBACK: &str = "http://127.0.0.1:9/sign-in/callback";
 /// What issuers gave the server, as it stands in a file.
-const CLIENT_SECRET: &str = "a secret of the tests: with & and +\n";
+pub(super) const CLIENT_SECRET: &str = "a secret of the tests: with & and +\n";
 
 /// A script of the tests, in a process of its own, which says in a line where it is.
 pub(super) struct Script {
@@ -169,10 +169,15 @@ pub(super) struct Browser(BTreeMap<String, String>);
 impl Browser {
     /// Goes where a sign-in begins, fills in the form, and gives the query with which it comes back.
     pub(super) fn sign_in(&mut self, url: &str, form: &str) -> String {
+        self.sign_in_for(url, form, CALLBACK)
+    }
+
+    /// The same, of a server to which browsers come back at `callback`.
+    pub(super) fn sign_in_for(&mut self, url: &str, form: &str, callback: &str) -> String {
         let mut answer = self.ask(Method::GET, url, "");
         for _ in 0..5 {
             let place = answer.header("location").unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
-            if let Some(query) = place.strip_prefix(CALLBACK) {
+            if let Some(query) = place.strip_prefix(callback) {
                 return query.trim_start_matches('?').to_owned();
             }
             let place = if place.starts_with('/') { format!("{}{place}", origin(url)) } else { place };

@@ -6,7 +6,7 @@ use http::Method;
 use nuee::{SignInFailed, SignInKind, SignInStart, TokenEndpointAuth};
 use nuee_access::{Prompt, SignInRefused, Wishes};
 use nuee_base::Secret;
-use nuee_web::Zone;
+use nuee_base::Zone;
 
 use super::bench::{Bench, Browser, CALLBACK, Script, parameter, start};
 
