@@ -234,4 +234,17 @@ mod tests {
             assert!(said.contains(named), "{lines}: {said}");
         }
     }
+
+    #[test]
+    fn the_settings_of_the_guide_can_be_pasted() {
+        let guide = include_str!("../../../../docs/identity.md");
+        let blocks = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let mut names = Vec::new();
+        for block in blocks.filter(|block| block.contains("[sign_in")) {
+            let settings: crate::Settings = toml::from_str(block).unwrap();
+            crate::sign_in::validate(&settings).unwrap();
+            names.extend(settings.sign_in.issuers.into_keys());
+        }
+        assert_eq!(names, ["work", "proconnect-internet", "proconnect-rie"]);
+    }
 }
