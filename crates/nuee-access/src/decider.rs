@@ -63,6 +63,8 @@ pub struct Decision<'a> {
     pub resource: Resource,
     /// Whether it may be done.
     pub is_allowed: bool,
+    /// Whether it may not because it is not exposed to the zone that the request came in from.
+    pub is_unexposed: bool,
     /// Whether it is in a bucket that is open to the public.
     pub is_public: bool,
 }
@@ -129,7 +131,8 @@ impl Decider {
         is_public: bool,
     ) -> Result<Permit, Denied> {
         let Question { action, resource, .. } = question;
-        self.observe(&Decision { context, action, resource, is_allowed: verdict.is_ok(), is_public });
+        let (is_allowed, is_unexposed) = (verdict.is_ok(), verdict == Err(Reason::NotExposed));
+        self.observe(&Decision { context, action, resource, is_allowed, is_unexposed, is_public });
         match verdict {
             Ok(()) => Ok(Permit::new(question)),
             Err(reason) => Err(Denied(Box::new((question, reason)))),

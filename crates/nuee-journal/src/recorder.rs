@@ -29,6 +29,8 @@ pub enum Kind {
     Denied,
     /// Somebody may read an object.
     Read,
+    /// Somebody was refused what is not exposed to the zone that the request came in from.
+    Unexposed,
 }
 
 /// Where it happened.
@@ -77,7 +79,7 @@ impl Tally {
 struct Minute {
     known: HashMap<Counted, Tally>,
     /// How many of `known` are of each kind.
-    sizes: [usize; 2],
+    sizes: [usize; 3],
     others: BTreeMap<Kind, Tally>,
 }
 
@@ -152,12 +154,14 @@ impl Counts {
 struct Summary {
     entry: Entry,
     action: String,
+    kind: Kind,
     tally: Tally,
 }
 
 impl Summary {
     fn append(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
-        let since = format!("since {}", self.tally.first);
+        let why = if self.kind == Kind::Unexposed { ", not exposed to the zone" } else { "" };
+        let since = format!("since {}{why}", self.tally.first);
         let subject = Subject { count: Some(self.tally.count), ..Subject::detail(&since) };
         self.entry.append(transaction, &self.action, subject).map(drop)
     }
@@ -206,13 +210,15 @@ impl Journal {
                     Err(Error::Keys(nuee_keys::Error::NoOrganisationKey(_))) => continue,
                     entry => entry?,
                 };
-                summaries.push(Summary { entry, action: told(counted.kind, counted.action), tally: *tally });
+                let (kind, action) = (counted.kind, told(counted.kind, counted.action));
+                summaries.push(Summary { entry, action, kind, tally: *tally });
             }
             for (kind, tally) in others {
                 let by = ("others".to_owned(), tally.last);
                 let platform = OrganisationId::from_bytes(PLATFORM);
                 let entry = Entry::by(by, &self.0.keys, platform, "platform".to_owned())?;
-                summaries.push(Summary { entry, action: told(*kind, "anything"), tally: *tally });
+                let action = told(*kind, "anything");
+                summaries.push(Summary { entry, action, kind: *kind, tally: *tally });
             }
         }
         Ok(summaries)
@@ -221,7 +227,7 @@ impl Journal {
 
 fn told(kind: Kind, action: &str) -> String {
     match kind {
-        Kind::Denied => format!("denied {action}"),
+        Kind::Denied | Kind::Unexposed => format!("denied {action}"),
         Kind::Read => action.to_owned(),
     }
 }

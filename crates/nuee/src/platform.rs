@@ -195,8 +195,9 @@ struct Counting(Recorder);
 
 impl Observer for Counting {
     fn decided(&self, decision: &Decision<'_>) {
-        let Decision { context, action, resource, is_allowed, is_public } = *decision;
+        let Decision { context, action, resource, is_allowed, is_unexposed, is_public } = *decision;
         let kind = match action {
+            _ if is_unexposed => Kind::Unexposed,
             _ if !is_allowed => Kind::Denied,
             Action::GetObject | Action::GetObjectVersion if !is_public => Kind::Read,
             _ => return,

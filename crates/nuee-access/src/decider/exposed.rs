@@ -85,7 +85,8 @@ impl Decider {
             return Ok(());
         }
         let (action, resource) = (question.action, question.resource);
-        self.observe(&Decision { context, action, resource, is_allowed: false, is_public: false });
+        let (is_allowed, is_unexposed, is_public) = (false, true, false);
+        self.observe(&Decision { context, action, resource, is_allowed, is_unexposed, is_public });
         Err(Denied(Box::new((question, Reason::NotExposed))))
     }
 

@@ -51,6 +51,11 @@ fn what_is_exposed_nowhere_is_reached_from_nowhere() {
         }
     }
     assert_eq!(bench.all_that_is_there(), before);
+    let said = bench.denials();
+    for action in ["denied s3:GetObject", "denied s3:ListAllMyBuckets", "denied sts:AssumeRole"] {
+        let counted = said.iter().find(|(known, _)| known == action);
+        assert!(counted.is_some_and(|(_, detail)| detail.contains("not exposed")), "{action}: {said:?}");
+    }
 }
 
 #[test]

@@ -67,6 +67,11 @@ pub(super) fn serve(options: &Serve, common: &Common) -> Result<ExitCode> {
 
 fn run(listening: &Listening, first_start: FirstStart, common: &Common) -> Result<ExitCode> {
     let mut settings = common.settings()?;
+    if listening.listen.is_some() && !settings.listeners.is_empty() {
+        bail!(
+            "--listen is of no effect where the settings have sections of listeners: leave one of them out"
+        );
+    }
     settings.server.listen = listening.listen.unwrap_or(settings.server.listen);
     settings.server.admin_listen = listening.admin_listen.unwrap_or(settings.server.admin_listen);
     settings.tls.mode = listening.tls.unwrap_or(settings.tls.mode);

@@ -261,6 +261,19 @@ impl Bench {
         seen
     }
 
+    /// What the journal says of denials, and why they were.
+    pub(super) fn denials(&self) -> Vec<(String, String)> {
+        let (platform, owner) = (self.server().platform(), self.server().project(Place::Schools));
+        let (context, resource) = (platform.operator(), Resource::Organisation(owner.organisation));
+        let over = context.now().saturating_add(Duration::from_mins(2));
+        self.runtime.block_on(platform.journal().write_counts(over)).unwrap();
+        let permit = platform.decider().decide(&context, Action::ReadJournal, resource).unwrap();
+        let all = (nuee_journal::Filter::default(), 10_000);
+        let leaves = self.runtime.block_on(platform.tenancy().list_journal(&context, &permit, all)).unwrap();
+        let said = leaves.into_iter().filter_map(|listed| listed.leaf);
+        said.map(|leaf| (leaf.action, leaf.detail.unwrap_or_default())).collect()
+    }
+
     /// Nothing that is stored is other than it was written.
     pub(super) fn damaged(&self) -> Vec<(String, String)> {
         let platform = self.server().platform();
