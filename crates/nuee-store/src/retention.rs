@@ -10,6 +10,7 @@ use nuee_access::Action;
 use nuee_base::{BucketName, Timestamp};
 use nuee_journal::{Journal, Leaf};
 use nuee_metadata::Snapshot;
+use nuee_tenancy::ACCEPT_INVITATION;
 use tokio::{select, sync::watch, time::sleep};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 /// After this many leaves were looked at, others have their turn.
 const REST: Duration = Duration::from_millis(50);
 /// What the rows of tenancy follow from, and what is about no bucket.
-const KEPT: [Action; 13] = [
+const KEPT: [Action; 16] = [
     Action::CreateOrganisation,
     Action::CreateProject,
     Action::RotateKey,
@@ -34,6 +35,9 @@ const KEPT: [Action; 13] = [
     Action::SetZoneCeiling,
     Action::CreateExposure,
     Action::DeleteExposure,
+    Action::GrantRole,
+    Action::RevokeRole,
+    Action::SuspendUser,
 ];
 
 impl Store {
@@ -68,7 +72,7 @@ fn is_needed(snapshot: &Snapshot<'_>, leaf: &Leaf) -> Result<bool, nuee_journal:
         return Ok(false);
     }
     let name = leaf.on.strip_prefix("bucket/").and_then(|name| name.parse::<BucketName>().ok());
-    let Some(name) = name else { return Ok(KEPT.into_iter().any(is)) };
+    let Some(name) = name else { return Ok(leaf.action == ACCEPT_INVITATION || KEPT.into_iter().any(is)) };
     let Some(bucket) = snapshot.bucket(&name)? else { return Ok(false) };
     let Some(key) = &leaf.key else { return Ok(true) };
     if leaf.action == CREATE_UPLOAD || leaf.action == PUT_PART {

@@ -29,7 +29,7 @@ const MAX_INVITATIONS: u32 = 1_000;
 /// What the tokens of invitations begin with.
 const TOKEN_PREFIX: &str = "nuee_invitation_";
 /// What the journal calls the acceptance of an invitation, which no permit is needed for.
-pub(crate) const ACCEPT: &str = "nuee:AcceptInvitation";
+pub const ACCEPT_INVITATION: &str = "nuee:AcceptInvitation";
 
 /// An invitation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,7 +281,7 @@ impl Tenancy {
                 rows.insert(transaction)?;
             }
             let said = format!("{} by invitation/{}", state(&user), row.id);
-            of_user.append(transaction, ACCEPT, Subject::detail(&said))?;
+            of_user.append(transaction, ACCEPT_INVITATION, Subject::detail(&said))?;
             tenancy.put_grant(transaction, &grant, &of_place)?;
             Ok::<_, Error>((user, forget))
         };

@@ -48,7 +48,7 @@ pub use assumable_role::{
 pub use credential::{Enrolment, Presented};
 pub use error::Error;
 pub use exposure::{Audience, Exposed, Exposure, ExposureTerms, Exposures, MAX_EXPOSURES, MAX_NETWORKS};
-pub use invitation::{Invitation, Joining, LocalCredential, Offer};
+pub use invitation::{ACCEPT_INVITATION, Invitation, Joining, LocalCredential, Offer};
 pub use membership::{Grant, Member, MembersAfter};
 pub use organisation::{Organisation, Profile};
 pub use project::Project;

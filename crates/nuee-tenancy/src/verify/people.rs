@@ -9,7 +9,7 @@ use super::{DamagedRow, note};
 use crate::{
     Error, Tenancy,
     credential::{ENROL, SET_PASSWORD},
-    invitation::ACCEPT,
+    invitation::ACCEPT_INVITATION,
     user::state,
 };
 
@@ -124,7 +124,7 @@ pub(super) fn replay(said: &mut States, (action, on, detail): (&str, &str, &str)
         said.remove(detail);
     } else if is(Action::SuspendUser) {
         said.insert(on.to_owned(), detail.to_owned());
-    } else if action == ACCEPT {
+    } else if action == ACCEPT_INVITATION {
         let (state, invitation) = detail.split_once(" by ").unwrap_or((detail, ""));
         said.remove(invitation);
         said.insert(on.to_owned(), state.to_owned());
