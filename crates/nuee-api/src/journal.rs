@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    caller::Caller,
+    caller::{Caller, Visitor},
     failure::{Answer, ProblemDocument},
     member::instant,
     page::{Page, PageQuery},
@@ -102,6 +102,22 @@ fn show(listed: ListedLeaf) -> EventView {
             erased: false,
         },
     }
+}
+
+/// By what an export is verified.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JournalKeyView {
+    /// A verifier key, as C2SP signed-note has it.
+    key: String,
+}
+
+/// By what the journal's checkpoints, and so its exports, are verified: it is no secret.
+#[utoipa::path(
+    get, path = "/journal/key", operation_id = "getJournalKey", tag = "journal", security(()),
+    responses((status = 200, description = "The platform's public key", body = JournalKeyView))
+)]
+pub(crate) async fn key(visitor: Visitor) -> Answer<Json<JournalKeyView>> {
+    Ok(Json(JournalKeyView { key: visitor.parts.tenancy.journal_key()?.to_string() }))
 }
 
 /// What was done in an organisation, the last first.

@@ -119,6 +119,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
         .routes(routes!(object::get, object::put, object::delete))
         .routes(routes!(journal::list))
         .routes(routes!(journal::export))
+        .routes(routes!(journal::key))
         .routes(routes!(openapi::show))
 }
 

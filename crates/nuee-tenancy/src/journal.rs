@@ -21,6 +21,11 @@ impl Tenancy {
         Ok(self.0.journal.sequence().await?)
     }
 
+    /// By what the journal's checkpoints are checked. It is no secret.
+    pub fn journal_key(&self) -> Result<VerifierKey, Error> {
+        Ok(self.0.journal.verifier_key()?)
+    }
+
     /// The last leaves of the organisation that the permit is for, of those that the filter takes, `limit` at most.
     pub async fn list_journal(
         &self,

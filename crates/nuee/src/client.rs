@@ -52,6 +52,14 @@ pub(crate) struct Refused {
     detail: String,
 }
 
+impl Refused {
+    /// Nobody is signed in who could ask.
+    pub(crate) fn nobody() -> Self {
+        let detail = "nobody is signed in: `nuee login` first".to_owned();
+        Self { status: StatusCode::UNAUTHORIZED, code: "not-signed-in".to_owned(), detail }
+    }
+}
+
 /// A segment of a path.
 pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, PATH).to_string()

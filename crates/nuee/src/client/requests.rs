@@ -75,6 +75,10 @@ impl Client {
             }
             Request::Exposures { place, exposures } => self.exposures(&place, exposures).await,
             Request::ListJournal { organisation, query } => self.journal(organisation.as_str(), query).await,
+            Request::JournalKey => {
+                let shown = self.call(Method::GET, "/journal/key", None).await?;
+                Ok(Reply::JournalKey { key: text(&shown, "key")? })
+            }
             Request::ExportJournal { organisation, since, until, file } => {
                 let path = format!("{}/journal/export", self.organisation(organisation.as_str())?);
                 let asked = query(&[("since", since), ("until", until)]);

@@ -239,7 +239,7 @@ pub(super) fn whoami(output: Output, common: &Common) -> Result<ExitCode> {
 
 /// Asks something as whoever is signed in.
 pub(super) fn ask<T>(common: &Common, what: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
-    let (file, login) = common.signed_in()?.context("nobody is signed in: `nuee login` first")?;
+    let (file, login) = common.signed_in()?.ok_or_else(Refused::nobody)?;
     runtime()?.block_on(async { what(Client::signed_in(file, login).await?).await })
 }
 

@@ -20,6 +20,7 @@ use super::{Bench, Person, bench::PASSWORD};
 const EXPECTED: &str = "
 operation                     O M A  o m d r a  e h  s 1  x p n w
 describe                      y y y  y y y y y  y y  y y  y y y y
+getJournalKey                 y y y  y y y y y  y y  y y  y y y y
 listIssuers                   y y y  y y y y y  y y  y y  y y y y
 beginIssuerSignIn             4 4 4  4 4 4 4 4  4 4  4 4  4 4 4 4
 finishIssuerSignIn            n n n  n n n n n  n n  n n  n n n n
@@ -214,6 +215,7 @@ impl Stage {
         let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
         match operation {
             "describe" => ("/openapi.json".into(), None),
+            "getJournalKey" => ("/journal/key".into(), None),
             "listIssuers" => ("/issuers".into(), None),
             "beginIssuerSignIn" => ("/issuers/none/sign-in?return_to=http://127.0.0.1:1/".into(), None),
             "finishIssuerSignIn" => ("/issuers/callback?state=none&code=none".into(), None),
