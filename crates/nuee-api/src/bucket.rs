@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
 };
 use http::StatusCode;
 use nuee_access::Action;
@@ -14,7 +14,7 @@ use crate::{
     caller::Caller,
     failure::{Answer, Failure, ProblemDocument},
     page::{Page, PageQuery},
-    place::ProjectPath,
+    place::{Path, ProjectPath},
     router::Body,
 };
 

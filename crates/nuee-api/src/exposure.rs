@@ -1,6 +1,6 @@
 //! Exposures: what of a project may be reached from which zone.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use http::StatusCode;
 use nuee_access::Action;
 use nuee_base::{BucketName, ExposureId, ObjectKey};
@@ -12,7 +12,7 @@ use crate::{
     caller::Caller,
     failure::{Answer, Failure, ProblemDocument},
     page::Page,
-    place::ProjectPath,
+    place::{Path, ProjectPath},
     router::Body,
 };
 

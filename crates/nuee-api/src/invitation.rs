@@ -1,6 +1,6 @@
 //! Invitations.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use http::StatusCode;
 use nuee_access::{Action, Resource};
 use nuee_base::Secret;
@@ -13,7 +13,7 @@ use crate::{
     failure::{Answer, Failure, ProblemDocument},
     member::{instant, role},
     page::Page,
-    place::{OrganisationPath, ProjectPath},
+    place::{OrganisationPath, Path, ProjectPath},
     router::Body,
     user::UserView,
 };

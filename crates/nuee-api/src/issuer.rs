@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     Json,
-    extract::{Path, Query, RawQuery, Request, rejection::QueryRejection},
+    extract::{Query, RawQuery, Request, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use futures_util::future::BoxFuture;
@@ -30,6 +30,7 @@ use crate::{
     caller::Visitor,
     failure::{Answer, Failure, ProblemDocument},
     page::Page,
+    place::Path,
     router::Body,
     sign_in::TokenView,
 };
@@ -137,7 +138,7 @@ impl Codes {
     fn keep(&self, known: KnownElsewhere, environment: &Environment) -> Answer<Secret> {
         let mut random = [0; 24];
         environment.fill_random(&mut random);
-        let code = Secret::new(random.iter().map(|byte| format!("{byte:02x}")).collect());
+        let code = Secret::new(hex::encode(random));
         let now = environment.uptime();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (_, ends)| *ends > now);

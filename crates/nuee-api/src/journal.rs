@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use crate::{
     failure::{Answer, ProblemDocument},
     member::instant,
     page::{Page, PageQuery},
-    place::OrganisationPath,
+    place::{OrganisationPath, Path},
 };
 
 /// Pieces of an export that wait for whoever reads it.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::{
     Json,
-    extract::{Path, Query, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
@@ -18,7 +18,7 @@ use crate::{
     caller::Caller,
     failure::{Answer, Failure, ProblemDocument},
     page::{Page, PageQuery},
-    place::{OrganisationPath, ProjectPath},
+    place::{OrganisationPath, Path, ProjectPath},
     router::Body,
     user::{UserView, csv, wants_csv},
 };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, Request, rejection::QueryRejection},
+    extract::{Query, Request, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use futures_util::TryStreamExt;
@@ -25,7 +25,7 @@ use crate::{
     caller::Caller,
     failure::{Answer, Failure, ProblemDocument},
     page::{Page, PageQuery, cursor_of},
-    place::ProjectPath,
+    place::{Path, ProjectPath},
 };
 
 /// An object in a listing, or what keys share up to a delimiter.

@@ -1,6 +1,6 @@
 //! Organisations.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use http::HeaderMap;
 use nuee_access::{Action, Resource};
 use nuee_tenancy::{Organisation, Profile};
@@ -11,7 +11,7 @@ use crate::{
     caller::{Caller, SignedIn},
     failure::{Answer, ProblemDocument},
     page::Page,
-    place::OrganisationPath,
+    place::{OrganisationPath, Path},
     router::Body,
     sign_in::ON_ORGANISATION,
     tag::{Tagged, check_match},

@@ -4,15 +4,29 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use http::request::Parts as Head;
 use nuee_access::{Action, Resource};
 use nuee_base::{BucketName, OrganisationId, Principal, Slug};
 use nuee_store::Bucket;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     caller::Caller,
     failure::{Answer, Failure},
 };
+
+/// What a path names.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(head: &mut Head, state: &S) -> Answer<Self> {
+        let axum::extract::Path(named) = axum::extract::Path::<T>::from_request_parts(head, state).await?;
+        Ok(Self(named))
+    }
+}
 
 /// An organisation in a path.
 #[derive(Debug, Clone, Deserialize)]

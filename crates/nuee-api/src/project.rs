@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
 };
 use http::{HeaderMap, StatusCode};
 use nuee_access::{Action, Resource};
@@ -15,7 +15,7 @@ use crate::{
     caller::Caller,
     failure::{Answer, Failure, ProblemDocument},
     page::{Page, PageQuery},
-    place::{OrganisationPath, ProjectPath},
+    place::{OrganisationPath, Path, ProjectPath},
     router::Body,
     tag::{Tagged, check_match},
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use http::StatusCode;
 use nuee_access::Action;
 use nuee_base::{AccessKeyId, Slug};
@@ -15,7 +15,7 @@ use crate::{
     failure::{Answer, Failure, ProblemDocument},
     member::role,
     page::Page,
-    place::ProjectPath,
+    place::{Path, ProjectPath},
     router::Body,
 };
 

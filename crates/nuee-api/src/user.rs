@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query},
+    extract::Query,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
@@ -17,7 +17,7 @@ use crate::{
     failure::{Answer, Failure, ProblemDocument},
     member::RightView,
     page::{Page, PageQuery},
-    place::OrganisationPath,
+    place::{OrganisationPath, Path},
 };
 
 /// A user.
@@ -84,11 +84,8 @@ pub(crate) struct UsersQuery {
     email: Option<String>,
 }
 
-impl Caller {
-    fn user_id(&self, text: &str) -> Answer<UserId> {
-        text.parse()
-            .map_err(|_| Failure::not_found(format!("there is no user {text:?} in this organisation")))
-    }
+fn user_id(text: &str) -> Answer<UserId> {
+    text.parse().map_err(|_| Failure::not_found(format!("there is no user {text:?} in this organisation")))
 }
 
 /// The users of an organisation, in the order in which they joined.
@@ -113,7 +110,7 @@ pub(crate) async fn list(
         return Ok(Json(Page::whole(found.iter().map(UserView::from).collect())));
     }
     let limit = page.limit()?;
-    let after = page.after::<String>()?.map(|id| caller.user_id(&id)).transpose()?;
+    let after = page.after::<String>()?.map(|id| user_id(&id)).transpose()?;
     let users = tenancy.users(&permit, after, limit + 1)?;
     Page::new(users, limit, |user| user.id.to_string(), |user| UserView::from(&user)).map(Json)
 }
@@ -138,7 +135,7 @@ pub(crate) async fn rights(
 ) -> Answer<Response> {
     let place = caller.organisation(&path.organisation)?;
     let permit = caller.permit(Action::ListUsers, place)?;
-    let (user, grants) = caller.parts.tenancy.rights(&permit, caller.user_id(&path.user)?)?;
+    let (user, grants) = caller.parts.tenancy.rights(&permit, user_id(&path.user)?)?;
     let rights = caller.rights(&grants)?;
     if wants_csv(&headers) {
         let mut text = String::from("email,place,role,granted_at,granted_by,expires_at\r\n");
@@ -183,7 +180,7 @@ pub(crate) async fn resume(caller: Caller, Path(path): Path<UserPath>) -> Answer
 async fn set_suspended(caller: &Caller, path: &UserPath, suspended: bool) -> Answer<Json<UserView>> {
     let place = caller.organisation(&path.organisation)?;
     let permit = caller.permit(Action::SuspendUser, place)?;
-    let change = (caller.user_id(&path.user)?, suspended);
+    let change = (user_id(&path.user)?, suspended);
     let user = caller.parts.tenancy.suspend_user(&caller.context, &permit, change).await?;
     Ok(Json(UserView::from(&user)))
 }
@@ -203,7 +200,7 @@ pub(crate) async fn reset(
 ) -> Answer<(StatusCode, Json<ResetView>)> {
     let place = caller.organisation(&path.organisation)?;
     let permit = caller.permit(Action::ResetSignIn, place)?;
-    let id = caller.user_id(&path.user)?;
+    let id = user_id(&path.user)?;
     let token = caller.parts.tenancy.reset_sign_in(&caller.context, &permit, id).await?;
     Ok((StatusCode::CREATED, Json(ResetView { token: token.expose().to_owned() })))
 }

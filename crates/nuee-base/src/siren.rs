@@ -28,7 +28,11 @@ impl FromStr for Siren {
             return Err(refused("expected nine digits"));
         }
         let sum: u32 = (0_u32..).zip(digits.iter().rev()).map(|(place, digit)| luhn(*digit, place)).sum();
-        if sum % 10 == 0 { Ok(Self(digits)) } else { Err(refused("its last digit does not fit the others")) }
+        if sum.is_multiple_of(10) {
+            Ok(Self(digits))
+        } else {
+            Err(refused("its last digit does not fit the others"))
+        }
     }
 }
 

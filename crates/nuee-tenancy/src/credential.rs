@@ -187,7 +187,7 @@ impl Tenancy {
         let login = self.login_of(&presented.email)?;
         let found = self.0.metadata.read_consistent(|snapshot| {
             let Some(row) = snapshot.user_of_login(&login)? else { return Ok::<_, Error>(None) };
-            let user = self.open_user(row)?;
+            let user = self.open_user(&row)?;
             Ok(self.read_credential(snapshot, &user)?.map(|credential| (user, credential)))
         })?;
         let attempts = found.as_ref().map_or_else(Attempts::default, |(_, credential)| credential.attempts);
@@ -322,7 +322,7 @@ impl Tenancy {
         action: &'static str,
         change: impl FnOnce(&Transaction<'_>, &mut Credential) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
-        let entry = self.entry_on(&self.acting_as(context, user), user)?;
+        let entry = self.entry_on(&Self::acting_as(context, user), user)?;
         let (tenancy, user) = (self.clone(), user.clone());
         let forget = self.forget_user(user.id);
         let write = move |transaction: &Transaction<'_>| {
@@ -383,7 +383,7 @@ impl Tenancy {
         let id = token.expose().strip_prefix(RESET_PREFIX).and_then(|rest| rest.split_once('_'));
         let id: UserId = id.and_then(|(id, _)| id.parse().ok()).ok_or(NO_RESET)?;
         let row = self.0.metadata.read(|snapshot| snapshot.user(id))?.ok_or(NO_RESET)?;
-        let user = self.open_user(row)?;
+        let user = self.open_user(&row)?;
         let password = self.digest_password(&user.email, password).await?;
         let (token, now) = (token.clone(), context.now().as_micros());
         self.change(context, &user, SET_PASSWORD, move |_, credential| {

@@ -36,7 +36,7 @@ impl Tenancy {
         self.0.metadata.read_consistent(|snapshot| {
             let Some(row) = snapshot.identity(issuer, &digest)? else { return Ok(None) };
             let Some(user) = snapshot.user(row.user)? else { return Ok(None) };
-            let user = self.open_user(user)?;
+            let user = self.open_user(&user)?;
             if fields(&user, &row).verify(&*self.0.keys.row_mac_key(user.organisation)?, &row.mac).is_err() {
                 return Err(Error::damaged(
                     format!("an identity of user/{}", user.id),

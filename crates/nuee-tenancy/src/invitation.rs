@@ -291,7 +291,7 @@ impl Tenancy {
     /// The user that an invitation is for, who has signed in.
     fn user_for(&self, id: UserId, invitation: &Invitation) -> Result<User, Error> {
         let row = self.0.metadata.read(|snapshot| snapshot.user(id))?;
-        let user = row.map(|row| self.open_user(row)).transpose()?;
+        let user = row.map(|row| self.open_user(&row)).transpose()?;
         let (organisation, _) = scope_of(invitation.place)?;
         user.filter(|user| user.organisation == organisation && user.email == invitation.email)
             .ok_or_else(|| Error::Conflict("the invitation is for another address than yours".to_owned()))

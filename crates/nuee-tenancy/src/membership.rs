@@ -144,7 +144,7 @@ impl Tenancy {
         let forget = self.forget_user(user);
         let write = move |transaction: &Transaction<'_>| {
             let found = transaction.user(user)?.filter(|row| row.organisation == organisation);
-            tenancy.open_user(found.ok_or_else(|| unknown_user(user))?)?;
+            tenancy.open_user(&found.ok_or_else(|| unknown_user(user))?)?;
             tenancy.put_grant(transaction, &given, &entry)?;
             Ok::<_, Error>(forget)
         };
@@ -244,7 +244,7 @@ impl Tenancy {
                 return Ok(false);
             }
             let row = snapshot.user(other.user)?.ok_or_else(|| unknown_user(other.user))?;
-            Ok(self.open_user(row)?.suspended_at.is_none())
+            Ok(self.open_user(&row)?.suspended_at.is_none())
         };
         if self.any_grant_at(snapshot, organisation, other_owner)? {
             return Ok(());
@@ -340,7 +340,7 @@ impl Tenancy {
         self.0.metadata.read_consistent(|snapshot| {
             let member = |row: &GrantRow| {
                 let user = snapshot.user(row.user)?.ok_or_else(|| unknown_user(row.user))?;
-                Ok(Member { user: self.open_user(user)?, grant: self.open_grant(row)? })
+                Ok(Member { user: self.open_user(&user)?, grant: self.open_grant(row)? })
             };
             snapshot.grants_at(&scope, after, limit)?.iter().map(member).collect()
         })
@@ -352,7 +352,7 @@ impl Tenancy {
         let organisation = crate::organisation::organisation_of(permit)?;
         self.0.metadata.read_consistent(|snapshot| {
             let row = snapshot.user(user)?.filter(|row| row.organisation == organisation);
-            let user = self.open_user(row.ok_or_else(|| unknown_user(user))?)?;
+            let user = self.open_user(&row.ok_or_else(|| unknown_user(user))?)?;
             let grants = self.grants_of(snapshot, organisation, user.id)?;
             Ok((user, grants))
         })

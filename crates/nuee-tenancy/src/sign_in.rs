@@ -177,13 +177,13 @@ impl Tenancy {
         };
         let token = self.generate_token(TOKEN_PREFIX);
         let row = self.sign_in_row(&user, &sign_in, (&token, None))?;
-        let by = self.acting_as(context, &user);
+        let by = Self::acting_as(context, &user);
         let entry = Entry::new(&by, &self.0.keys, user.organisation, format!("user/{}", user.id))?;
         let said = format!("sign-in/{} by {}", sign_in.id, sign_in.shown.by);
         let (tenancy, id) = (self.clone(), user.id);
         let forget = self.forget_user(user.id);
         let begin = move |transaction: &Transaction<'_>| {
-            let found = transaction.user(id)?.map(|row| tenancy.open_user(row)).transpose()?;
+            let found = transaction.user(id)?.map(|row| tenancy.open_user(&row)).transpose()?;
             if found.is_none_or(|user| user.suspended_at.is_some()) {
                 return Err(SUSPENDED);
             }
@@ -201,12 +201,12 @@ impl Tenancy {
 
     fn active_user(&self, id: UserId) -> Result<User, Error> {
         let row = self.0.metadata.read(|snapshot| snapshot.user(id))?;
-        let user = row.map(|row| self.open_user(row)).transpose()?;
+        let user = row.map(|row| self.open_user(&row)).transpose()?;
         user.filter(|user| user.suspended_at.is_none()).ok_or(SUSPENDED)
     }
 
     /// The same context, in which a user acts.
-    pub(crate) fn acting_as(&self, context: &Context, user: &User) -> Context {
+    pub(crate) fn acting_as(context: &Context, user: &User) -> Context {
         let principal = Principal::User {
             id: user.id,
             organisation: user.organisation,
@@ -279,7 +279,7 @@ impl Tenancy {
         self.0.metadata.read_consistent(|snapshot| {
             let Some(row) = snapshot.sign_in(digest)? else { return Ok(None) };
             let Some(user) = snapshot.user(row.user)? else { return Ok(None) };
-            let user = self.open_user(user)?;
+            let user = self.open_user(&user)?;
             let sign_in = self.open_sign_in(&user, &row)?;
             if user.suspended_at.is_some() {
                 return Ok(None);
@@ -332,7 +332,7 @@ impl Tenancy {
     }
 
     async fn end(&self, context: &Context, known: &KnownUser, action: &'static str) -> Result<(), Error> {
-        let by = self.acting_as(context, &known.user);
+        let by = Self::acting_as(context, &known.user);
         let on = format!("user/{}", known.user.id);
         let entry = Entry::new(&by, &self.0.keys, known.user.organisation, on)?;
         let id = known.sign_in.id;

@@ -90,9 +90,9 @@ impl Tenancy {
         Ok(row)
     }
 
-    pub(crate) fn open_user(&self, row: UserRow) -> Result<User, Error> {
+    pub(crate) fn open_user(&self, row: &UserRow) -> Result<User, Error> {
         let damaged = |detail: &str| Error::damaged(format!("user {}", row.id), detail);
-        if fields(&row).verify(&*self.0.keys.row_mac_key(row.organisation)?, &row.mac).is_err() {
+        if fields(row).verify(&*self.0.keys.row_mac_key(row.organisation)?, &row.mac).is_err() {
             return Err(damaged("its row's code is wrong"));
         }
         let Record::V1 { created_at_micros, suspended_at_micros, sealed } = decode("users", &row.record)?;
@@ -115,7 +115,7 @@ impl Tenancy {
         let organisation = organisation_of(permit)?;
         let after = after.unwrap_or(UserId::from_bytes([0; 16]));
         let rows = self.0.metadata.read(|snapshot| snapshot.users(organisation, after, limit))?;
-        rows.into_iter().map(|row| self.open_user(row)).collect()
+        rows.into_iter().map(|row| self.open_user(&row)).collect()
     }
 
     /// The user of the organisation that the permit is for with this address.
@@ -124,7 +124,7 @@ impl Tenancy {
         let organisation = organisation_of(permit)?;
         let login = self.login_of(email)?;
         let row = self.0.metadata.read(|snapshot| snapshot.user_of_login(&login))?;
-        row.filter(|row| row.organisation == organisation).map(|row| self.open_user(row)).transpose()
+        row.filter(|row| row.organisation == organisation).map(|row| self.open_user(&row)).transpose()
     }
 
     /// The user with this address, if it is of the organisation that `place` stands in: for whoever may give it a role there
@@ -134,7 +134,7 @@ impl Tenancy {
         let login = self.login_of(email)?;
         let row = self.0.metadata.read(|snapshot| snapshot.user_of_login(&login))?;
         let found =
-            row.filter(|row| row.organisation == organisation).map(|row| self.open_user(row)).transpose()?;
+            row.filter(|row| row.organisation == organisation).map(|row| self.open_user(&row)).transpose()?;
         Ok(found.map(|user| user.id))
     }
 
@@ -153,7 +153,7 @@ impl Tenancy {
         let forget = self.forget_user(id);
         let suspend = move |transaction: &Transaction<'_>| {
             let found = transaction.user(id)?.filter(|row| row.organisation == organisation);
-            let present = tenancy.open_user(found.ok_or_else(|| unknown_user(id))?)?;
+            let present = tenancy.open_user(&found.ok_or_else(|| unknown_user(id))?)?;
             let since = present.suspended_at.unwrap_or(now);
             let user = User { suspended_at: suspended.then_some(since), ..present };
             let row = tenancy.user_row(&user)?;

@@ -260,7 +260,7 @@ async fn settle(platform: &Platform) -> Result<([Project; 3], [Account; 3])> {
         organisations.push(
             platform
                 .tenancy()
-                .create_organisation(&context, &permit, (name.parse()?, Default::default()))
+                .create_organisation(&context, &permit, (name.parse()?, nuee_tenancy::Profile::default()))
                 .await?,
         );
     }

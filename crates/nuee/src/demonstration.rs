@@ -182,27 +182,24 @@ async fn write(platform: &Platform, by: &Context, bucket: &Bucket, sample: Sampl
     written.map(drop).with_context(|| format!("cannot write {}", sample.key))
 }
 
+/// A table (RFC 4180, with line feeds) of rows below a title.
+fn table(titles: &str, rows: impl Iterator<Item = String>) -> String {
+    std::iter::once(titles.to_owned()).chain(rows).map(|row| row + "\n").collect()
+}
+
 /// The files, made of numbers that are the same each time.
 fn samples() -> Vec<Sample> {
     let number = |seed: usize, most: usize| (seed * 7_919 + 104_729) % most;
-    let mut loans = String::from("month,library,loans,visitors\n");
-    let mut passages = String::from("stop,line,hour,passengers\n");
-    for month in 1..=12 {
-        for library in 1..=20 {
-            let (loans_there, visitors) =
-                (number(month * library, 900) + 100, number(month + library, 4_000) + 300);
-            loans.push_str(&format!("2026-{month:02},library-{library:02},{loans_there},{visitors}\n"));
-        }
-    }
-    for stop in 1..=40 {
-        for hour in 5..24 {
-            passages.push_str(&format!(
-                "stop-{stop:02},T{},{hour},{}\n",
-                stop % 4 + 1,
-                number(stop * hour, 250)
-            ));
-        }
-    }
+    let months = (1..=12).flat_map(|month| (1..=20).map(move |library| (month, library)));
+    let loans = months.map(|(month, library)| {
+        let (loans, visitors) = (number(month * library, 900) + 100, number(month + library, 4_000) + 300);
+        format!("2026-{month:02},library-{library:02},{loans},{visitors}")
+    });
+    let hours = (1..=40).flat_map(|stop| (5..24).map(move |hour| (stop, hour)));
+    let passages = hours
+        .map(|(stop, hour)| format!("stop-{stop:02},T{},{hour},{}", stop % 4 + 1, number(stop * hour, 250)));
+    let (loans, passages) =
+        (table("month,library,loans,visitors", loans), table("stop,line,hour,passengers", passages));
     let features: Vec<_> = (1..=40)
         .map(|stop: u32| {
             let at = [2.30 + f64::from(stop) * 0.003, 48.83 + f64::from(stop % 7) * 0.006];

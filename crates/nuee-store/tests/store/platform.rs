@@ -108,7 +108,11 @@ impl Platform {
         for (organisation, projects) in [("first", &["one", "two"][..]), ("second", &["one"])] {
             let permit = decider.decide(&operator, Action::CreateOrganisation, Resource::Platform).unwrap();
             let organisation = tenancy
-                .create_organisation(&operator, &permit, (organisation.parse().unwrap(), Default::default()))
+                .create_organisation(
+                    &operator,
+                    &permit,
+                    (organisation.parse().unwrap(), nuee_tenancy::Profile::default()),
+                )
                 .await
                 .unwrap();
             for name in projects {

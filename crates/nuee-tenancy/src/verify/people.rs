@@ -33,7 +33,7 @@ impl Tenancy {
             after = last.id;
             for row in page {
                 let what = format!("user/{}", row.id);
-                match self.open_user(row) {
+                match self.open_user(&row) {
                     Err(error) => damaged.push((what, error.to_string())),
                     Ok(user) => {
                         rows.insert(what.clone(), state(&user).to_owned());

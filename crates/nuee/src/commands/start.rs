@@ -99,7 +99,7 @@ async fn serve_until_stopped(
         Server::start(ServerOptions { settings: settings.clone(), first_start, environment, tuning }).await?;
     match first_start {
         FirstStart::WithOwner | FirstStart::WithDemonstration => {
-            print(&welcome(&server, &settings, common).await?.to_string())?
+            print(&welcome(&server, &settings, common).await?.to_string())?;
         }
         _ => print(&format!("nuee is ready: S3 at {}\n", server.addresses().endpoint()))?,
     }

@@ -1,6 +1,7 @@
 //! A server with people, and a small client of its API.
 
 use std::{
+    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -156,12 +157,12 @@ impl Bench {
         let mut wire = Wire::open(self.server.addresses().s3).unwrap();
         let mut text = format!("{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\n");
         for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            write!(text, "{name}: {value}\r\n").unwrap();
         }
         if let Some(body) = body {
-            text.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+            write!(text, "content-type: application/json\r\ncontent-length: {}\r\n", body.len()).unwrap();
         }
-        text.push_str(&format!("connection: close\r\n\r\n{}", body.unwrap_or_default()));
+        write!(text, "connection: close\r\n\r\n{}", body.unwrap_or_default()).unwrap();
         wire.write(text.as_bytes()).unwrap();
         wire.read(method == "HEAD").unwrap()
     }

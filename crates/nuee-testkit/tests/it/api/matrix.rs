@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use nuee_access::Resource;
 use nuee_base::{Assurance, Role};
 use nuee_testkit::Place;
@@ -158,7 +159,6 @@ impl Stage {
         for (name, place, role) in joining {
             stage.add(name, (place, role), Assurance::MultiFactor);
         }
-        use base64::{Engine, engine::general_purpose::STANDARD};
         let shown = format!("{}:{}", key.access_key_id, key.secret.expose());
         stage.add_stranger("s", Some(format!("Basic {}", STANDARD.encode(shown))));
         stage.add("1", (schools, Role::Owner), Assurance::SingleFactor);
@@ -172,8 +172,8 @@ impl Stage {
         let (former, suspended) = (id("x"), id("p"));
         stage.done(("DELETE", &format!("{SCHOOLS}/members/{former}/owner")), None);
         stage.done(("PUT", &format!("{ORGANISATION}/users/{suspended}/suspension")), None);
-        stage.done(("POST", &format!("{SCHOOLS}/buckets")), Some(json!({ "name": "registers" })));
-        stage.done(("PUT", &format!("{SCHOOLS}/buckets/registers/object?key=a")), Some(json!("content")));
+        stage.done(("POST", &format!("{SCHOOLS}/buckets")), Some(&json!({ "name": "registers" })));
+        stage.done(("PUT", &format!("{SCHOOLS}/buckets/registers/object?key=a")), Some(&json!("content")));
         stage
     }
 
@@ -190,8 +190,8 @@ impl Stage {
     }
 
     /// Has the maker do something that must work.
-    fn done(&self, asked: (&str, &str), body: Option<Value>) -> Value {
-        let (status, value) = self.bench.call(&self.maker.token, asked, body.as_ref());
+    fn done(&self, asked: (&str, &str), body: Option<&Value>) -> Value {
+        let (status, value) = self.bench.call(&self.maker.token, asked, body);
         assert!((200..300).contains(&status), "{asked:?}: {value}");
         value
     }
@@ -204,41 +204,18 @@ impl Stage {
 
     /// The path and the body of a request of this operation, about something that is there for it.
     fn request(&mut self, operation: &str) -> (String, Option<Value>) {
-        let victim = self.victim.id;
         let name = self.name();
-        let user = |rest: &str| format!("{ORGANISATION}/users/{victim}/{rest}");
-        let role = |role: &str| json!({ "email": "victim@education.example", "role": role });
-        let offer = json!({ "email": format!("{name}@education.example"), "role": "reader" });
-        let account = json!({ "name": name, "role": "reader" });
-        let terms = json!({ "zone": "rie", "audience": "credentials", "expires_at": "2099-01-01T00:00:00Z" });
-        let accounts = format!("{SCHOOLS}/service-accounts");
-        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        match operation {
-            "describe" => ("/openapi.json".into(), None),
-            "getJournalKey" => ("/journal/key".into(), None),
-            "listIssuers" => ("/issuers".into(), None),
-            "beginIssuerSignIn" => ("/issuers/none/sign-in?return_to=http://127.0.0.1:1/".into(), None),
-            "finishIssuerSignIn" => ("/issuers/callback?state=none&code=none".into(), None),
-            "exchangeCode" => ("/issuers/exchanges".into(), Some(json!({ "code": "none" }))),
-            "signIn" => ("/sign-ins".into(), Some(json!({ "email": "a@b", "password": PASSWORD }))),
-            "resetPassword" => {
-                ("/password-resets".into(), Some(json!({ "token": "none", "password": PASSWORD })))
-            }
-            "acceptInvitation" => (
-                "/invitations/acceptances".into(),
-                Some(json!({ "token": "none", "name": "Nobody", "password": PASSWORD })),
-            ),
-            "acceptOwnInvitation" => ("/account/invitations".into(), Some(json!({ "token": "none" }))),
-            "changePassword" => {
-                ("/account/password".into(), Some(json!({ "present": "none", "next": PASSWORD })))
-            }
-            "listSignIns" => ("/sign-ins".into(), None),
-            "whoami" | "signOut" => ("/sign-ins/current".into(), None),
-            "renewSignIn" => ("/sign-ins/current/renewals".into(), None),
-            "beginSecondFactor" => ("/account/second-factor".into(), None),
-            "confirmSecondFactor" => {
-                ("/account/second-factor/confirmation".into(), Some(json!({ "code": "000000" })))
-            }
+        of_nobody(operation)
+            .or_else(|| self.of_organisation(operation, &name))
+            .or_else(|| self.of_members(operation, &name))
+            .or_else(|| self.of_accounts(operation, &name))
+            .or_else(|| self.of_data(operation, &name))
+            .unwrap_or_else(|| panic!("there is no request for {operation}"))
+    }
+
+    fn of_organisation(&self, operation: &str, name: &str) -> Asked {
+        let user = |rest: &str| format!("{ORGANISATION}/users/{}/{rest}", self.victim.id);
+        Some(match operation {
             "listOrganisations" => ("/organisations".into(), None),
             "getOrganisation" => (ORGANISATION.into(), None),
             "updateOrganisation" => (ORGANISATION.into(), Some(json!({ "title": "Education" }))),
@@ -246,18 +223,6 @@ impl Stage {
             "listRights" => (user("rights"), None),
             "suspendUser" | "resumeUser" => (user("suspension"), None),
             "resetSignIn" => (user("sign-in-resets"), None),
-            "listOrganisationMembers" => (format!("{ORGANISATION}/members"), None),
-            "grantOrganisationRole" => (format!("{ORGANISATION}/members"), Some(role("reader"))),
-            "revokeOrganisationRole" => {
-                self.done(("POST", &format!("{ORGANISATION}/members")), Some(role("reader")));
-                (format!("{ORGANISATION}/members/{victim}/reader"), None)
-            }
-            "inviteToOrganisation" => (format!("{ORGANISATION}/invitations"), Some(offer)),
-            "listOrganisationInvitations" => (format!("{ORGANISATION}/invitations"), None),
-            "revokeOrganisationInvitation" => {
-                let made = self.done(("POST", &format!("{ORGANISATION}/invitations")), Some(offer));
-                (format!("{ORGANISATION}/invitations/{}", id(&made)), None)
-            }
             "listEvents" => (format!("{ORGANISATION}/journal"), None),
             "exportJournal" => (format!("{ORGANISATION}/journal/export"), None),
             "listProjects" => (format!("{ORGANISATION}/projects"), None),
@@ -265,52 +230,123 @@ impl Stage {
             "getProject" => (SCHOOLS.into(), None),
             "getUsage" => (format!("{SCHOOLS}/usage"), None),
             "setQuota" => (format!("{SCHOOLS}/quota"), Some(json!({}))),
-            "listMembers" => (format!("{SCHOOLS}/members"), None),
-            "grantRole" => (format!("{SCHOOLS}/members"), Some(role("developer"))),
-            "revokeRole" => {
-                self.done(("POST", &format!("{SCHOOLS}/members")), Some(role("developer")));
-                (format!("{SCHOOLS}/members/{victim}/developer"), None)
+            _ => return None,
+        })
+    }
+
+    fn of_members(&self, operation: &str, name: &str) -> Asked {
+        let (place, named) = match operation {
+            "invite" | "listInvitations" | "revokeInvitation" | "listMembers" | "grantRole"
+            | "revokeRole" => (SCHOOLS, "developer"),
+            _ => (ORGANISATION, "reader"),
+        };
+        let (members, invitations) = (format!("{place}/members"), format!("{place}/invitations"));
+        let role = json!({ "email": "victim@education.example", "role": named });
+        let offer = json!({ "email": format!("{name}@education.example"), "role": "reader" });
+        Some(match operation {
+            "listMembers" | "listOrganisationMembers" => (members, None),
+            "grantRole" | "grantOrganisationRole" => (members, Some(role)),
+            "revokeRole" | "revokeOrganisationRole" => {
+                self.done(("POST", &members), Some(&role));
+                (format!("{members}/{}/{named}", self.victim.id), None)
             }
-            "invite" => (format!("{SCHOOLS}/invitations"), Some(offer)),
-            "listInvitations" => (format!("{SCHOOLS}/invitations"), None),
-            "revokeInvitation" => {
-                let made = self.done(("POST", &format!("{SCHOOLS}/invitations")), Some(offer));
-                (format!("{SCHOOLS}/invitations/{}", id(&made)), None)
+            "invite" | "inviteToOrganisation" => (invitations, Some(offer)),
+            "listInvitations" | "listOrganisationInvitations" => (invitations, None),
+            "revokeInvitation" | "revokeOrganisationInvitation" => {
+                let made = self.done(("POST", &invitations), Some(&offer));
+                (format!("{invitations}/{}", id(&made)), None)
             }
+            _ => return None,
+        })
+    }
+
+    fn of_accounts(&self, operation: &str, name: &str) -> Asked {
+        let accounts = format!("{SCHOOLS}/service-accounts");
+        let account = json!({ "name": name, "role": "reader" });
+        Some(match operation {
             "listServiceAccounts" => (accounts, None),
             "createServiceAccount" => (accounts, Some(account)),
             "revokeServiceAccount" => {
-                self.done(("POST", &accounts), Some(account));
+                self.done(("POST", &accounts), Some(&account));
                 (format!("{accounts}/{name}"), None)
             }
             "createAccessKey" => {
-                self.done(("POST", &accounts), Some(account));
+                self.done(("POST", &accounts), Some(&account));
                 (format!("{accounts}/{name}/access-keys"), Some(json!({})))
             }
             "deleteAccessKey" => {
-                let made = self.done(("POST", &accounts), Some(account));
+                let made = self.done(("POST", &accounts), Some(&account));
                 let key = made["key"]["access_key_id"].as_str().unwrap();
                 (format!("{accounts}/{name}/access-keys/{key}"), None)
             }
-            "listExposures" => (format!("{SCHOOLS}/exposures"), None),
-            "createExposure" => (format!("{SCHOOLS}/exposures"), Some(terms)),
-            "deleteExposure" => {
-                let made = self.done(("POST", &format!("{SCHOOLS}/exposures")), Some(terms));
-                (format!("{SCHOOLS}/exposures/{}", id(&made)), None)
-            }
-            "listBuckets" => (format!("{SCHOOLS}/buckets"), None),
-            "createBucket" => (format!("{SCHOOLS}/buckets"), Some(json!({ "name": name }))),
-            "deleteBucket" => {
-                self.done(("POST", &format!("{SCHOOLS}/buckets")), Some(json!({ "name": name })));
-                (format!("{SCHOOLS}/buckets/{name}"), None)
-            }
-            "listObjects" => (format!("{SCHOOLS}/buckets/registers/objects"), None),
-            "getObject" => (format!("{SCHOOLS}/buckets/registers/object?key=a"), None),
-            "putObject" => (format!("{SCHOOLS}/buckets/registers/object?key=b"), Some(json!("content"))),
-            "deleteObject" => (format!("{SCHOOLS}/buckets/registers/object?key=b"), None),
-            other => panic!("there is no request for {other}"),
-        }
+            _ => return None,
+        })
     }
+
+    fn of_data(&self, operation: &str, name: &str) -> Asked {
+        let terms = json!({ "zone": "rie", "audience": "credentials", "expires_at": "2099-01-01T00:00:00Z" });
+        let (exposures, buckets) = (format!("{SCHOOLS}/exposures"), format!("{SCHOOLS}/buckets"));
+        let bucket = json!({ "name": name });
+        Some(match operation {
+            "listExposures" => (exposures, None),
+            "createExposure" => (exposures, Some(terms)),
+            "deleteExposure" => {
+                let made = self.done(("POST", &exposures), Some(&terms));
+                (format!("{exposures}/{}", id(&made)), None)
+            }
+            "listBuckets" => (buckets, None),
+            "createBucket" => (buckets, Some(bucket)),
+            "deleteBucket" => {
+                self.done(("POST", &buckets), Some(&bucket));
+                (format!("{buckets}/{name}"), None)
+            }
+            "listObjects" => (format!("{buckets}/registers/objects"), None),
+            "getObject" => (format!("{buckets}/registers/object?key=a"), None),
+            "putObject" => (format!("{buckets}/registers/object?key=b"), Some(json!("content"))),
+            "deleteObject" => (format!("{buckets}/registers/object?key=b"), None),
+            _ => return None,
+        })
+    }
+}
+
+/// The path and the body of a request, if it is of this kind.
+type Asked = Option<(String, Option<Value>)>;
+
+fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap().to_owned()
+}
+
+/// What is asked without a place.
+fn of_nobody(operation: &str) -> Asked {
+    let none = || json!({ "token": "none" });
+    Some(match operation {
+        "describe" => ("/openapi.json".into(), None),
+        "getJournalKey" => ("/journal/key".into(), None),
+        "listIssuers" => ("/issuers".into(), None),
+        "beginIssuerSignIn" => ("/issuers/none/sign-in?return_to=http://127.0.0.1:1/".into(), None),
+        "finishIssuerSignIn" => ("/issuers/callback?state=none&code=none".into(), None),
+        "exchangeCode" => ("/issuers/exchanges".into(), Some(json!({ "code": "none" }))),
+        "signIn" => ("/sign-ins".into(), Some(json!({ "email": "a@b", "password": PASSWORD }))),
+        "resetPassword" => {
+            ("/password-resets".into(), Some(json!({ "token": "none", "password": PASSWORD })))
+        }
+        "acceptInvitation" => (
+            "/invitations/acceptances".into(),
+            Some(json!({ "token": "none", "name": "Nobody", "password": PASSWORD })),
+        ),
+        "acceptOwnInvitation" => ("/account/invitations".into(), Some(none())),
+        "changePassword" => {
+            ("/account/password".into(), Some(json!({ "present": "none", "next": PASSWORD })))
+        }
+        "listSignIns" => ("/sign-ins".into(), None),
+        "whoami" | "signOut" => ("/sign-ins/current".into(), None),
+        "renewSignIn" => ("/sign-ins/current/renewals".into(), None),
+        "beginSecondFactor" => ("/account/second-factor".into(), None),
+        "confirmSecondFactor" => {
+            ("/account/second-factor/confirmation".into(), Some(json!({ "code": "000000" })))
+        }
+        _ => return None,
+    })
 }
 
 /// The mark of an answer.

@@ -1,6 +1,7 @@
 //! What the API promises of all its routes: pages, entity tags, creations that are made once, problem documents; and what
 //! is made of buckets, objects, keys and exposures.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use nuee_base::Role;
 use nuee_testkit::{Client, Place};
 use serde_json::{Value, json};
@@ -129,7 +130,6 @@ fn keys_that_the_api_makes_open_buckets_that_it_makes() {
     assert_eq!(client.get("/registers/b").unwrap().code(), "NoSuchKey");
 
     // The same key is a credential of the API, and its role holds there too.
-    use base64::{Engine, engine::general_purpose::STANDARD};
     let basic =
         |secret: &str| format!("Basic {}", STANDARD.encode(format!("{}:{secret}", key("access_key_id"))));
     let with = |value: &str| bench.send(("GET", &objects), &[("authorization", value)], None).status;
