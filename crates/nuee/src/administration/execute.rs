@@ -64,10 +64,7 @@ impl Administration {
             Request::ListSessions { place } => self.list_sessions(&place),
             Request::RevokeSession { place, id } => self.revoke_session(&place, id).await,
             Request::CreateOrganisation { name, title, siren, contact } => {
-                let (context, permit) = self.permit(Action::CreateOrganisation, Resource::Platform)?;
-                let new = (name, Profile { title, siren, contact });
-                let made = self.platform.tenancy().create_organisation(&context, &permit, new).await?;
-                Ok(Reply::OrganisationCreated((&made).into()))
+                self.create_organisation(name, Profile { title, siren, contact }).await
             }
             Request::InviteOwner { organisation, email } => self.invite_owner(&organisation, email).await,
             Request::ListOrganisations => {

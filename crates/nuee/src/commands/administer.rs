@@ -504,19 +504,21 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::JournalWitnesses { witnesses, size } => journal::show_witnesses(witnesses, *size)?,
         Reply::JournalExported { file, leaves, erased, .. } => journal::show_exported(file, *leaves, *erased),
         Reply::LifecycleRun(run) => bucket::show_lifecycle(run)?,
-        Reply::KeysRotated { projects, data_keys, damaged } => {
-            let mut text = format!(
-                "New keys: {}. Wrapped anew: {}. No blob was touched.\n",
-                count(*projects as u64, "project"),
-                count(*data_keys as u64, "data key")
-            );
-            if *damaged > 0 {
-                let damaged = count(*damaged as u64, "damaged row");
-                writeln!(text, "Left with the key that they had: {damaged}; see `nuee verify`.")?;
-            }
-            text
-        }
+        Reply::KeysRotated { projects, data_keys, damaged } => show_rotated(*projects, *data_keys, *damaged)?,
     })
+}
+
+fn show_rotated(projects: usize, data_keys: usize, damaged: usize) -> Result<String> {
+    let mut text = format!(
+        "New keys: {}. Wrapped anew: {}. No blob was touched.\n",
+        count(projects as u64, "project"),
+        count(data_keys as u64, "data key")
+    );
+    if damaged > 0 {
+        let damaged = count(damaged as u64, "damaged row");
+        writeln!(text, "Left with the key that they had: {damaged}; see `nuee verify`.")?;
+    }
+    Ok(text)
 }
 
 fn show_status(status: &Status) -> Result<String> {

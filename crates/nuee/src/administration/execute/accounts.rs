@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use nuee_access::{Action, Resource};
 use nuee_base::{AccessKeyId, EmailAddress, Role, Slug};
-use nuee_tenancy::{Offer, ShownKey};
+use nuee_tenancy::{Offer, Profile, ShownKey};
 
 use super::Administration;
 use crate::administration::{Place, Reply, ServiceAccount};
@@ -24,6 +24,13 @@ impl Administration {
         let shown = ShownKey { id: key.id, created_at, expires_at: None, last_used_at: None };
         let account = ServiceAccount::new(&account, &[shown]);
         Ok(Reply::ServiceAccountCreated { account, secret_access_key: key.secret })
+    }
+
+    pub(super) async fn create_organisation(&self, name: Slug, profile: Profile) -> Result<Reply> {
+        let (context, permit) = self.permit(Action::CreateOrganisation, Resource::Platform)?;
+        let tenancy = self.platform.tenancy();
+        let made = tenancy.create_organisation(&context, &permit, (name, profile)).await?;
+        Ok(Reply::OrganisationCreated((&made).into()))
     }
 
     /// Invites the first owner of an organisation: from then on, it administers itself.
