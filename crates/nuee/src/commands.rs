@@ -68,7 +68,8 @@ impl Common {
         if self.operator || self.data_dir.is_some() || self.key_dir.is_some() || self.config.is_some() {
             return Ok(None);
         }
-        let file = Login::usual_file()?;
+        // A service without a home has nobody's login.
+        let Ok(file) = Login::usual_file() else { return Ok(None) };
         Ok(Login::read(&file)?.map(|login| (file, login)))
     }
 
