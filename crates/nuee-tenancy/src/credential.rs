@@ -7,7 +7,11 @@
 //! An owner of the organisation can make a user choose anew: the user is passed a token, with which it chooses another
 //! password. What it had shown before is worth nothing from then on.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use nuee_access::{
     Action, Attempts, PasswordHash, Permit, RecoveryCodes, TotpSecret, check_choice, check_password,
@@ -29,6 +33,8 @@ use crate::{
 
 /// How many passwords are checked at once: each takes 19 MiB for some tens of milliseconds.
 pub(crate) const CHECKED_AT_ONCE: usize = 4;
+/// Of how many whom nobody knows failures are kept.
+const MAX_STRANGERS: usize = 65_536;
 /// How long a token with which another password is chosen does.
 const RESET_LIFETIME: Duration = Duration::from_hours(24);
 const RESET_PREFIX: &str = "nuee_reset_";
@@ -89,6 +95,26 @@ fn fields(organisation: OrganisationId, row: &CredentialRow) -> RowBuilder {
 /// What binds what is sealed to its user.
 fn sealed_context(user: UserId) -> Vec<u8> {
     [&b"credential "[..], &user.to_bytes()].concat()
+}
+
+/// Failures of those whom nobody knows, in memory: they are closed out as the others are, so that being closed out tells
+/// nothing of who is known.
+#[derive(Default)]
+pub(crate) struct Strangers(Mutex<HashMap<[u8; 32], Attempts>>);
+
+impl Strangers {
+    fn attempts(&self, login: &[u8; 32]) -> Attempts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(login).copied().unwrap_or_default()
+    }
+
+    fn failed(&self, login: [u8; 32], now: Timestamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_STRANGERS && !known.contains_key(&login) {
+            known.clear();
+        }
+        let attempts = known.entry(login).or_default();
+        *attempts = attempts.on_failure(now);
+    }
 }
 
 /// Bounds how many passwords are checked at once.
@@ -190,14 +216,18 @@ impl Tenancy {
             let user = self.open_user(&row)?;
             Ok(self.read_credential(snapshot, &user)?.map(|credential| (user, credential)))
         })?;
-        let attempts = found.as_ref().map_or_else(Attempts::default, |(_, credential)| credential.attempts);
+        let attempts = match &found {
+            Some((_, credential)) => credential.attempts,
+            None => self.0.strangers.attempts(&login),
+        };
         attempts.check(now).map_err(|locked| Error::Locked(locked.until))?;
         let kept = found.as_ref().and_then(|(_, credential)| credential.sealed.password.clone());
         let is_right = self.is_password(presented.password, kept).await?;
-        let Some((user, _)) = found else { return Err(WRONG) };
-        if user.suspended_at.is_some() {
+        let Some((user, _)) = found else {
+            self.0.strangers.failed(login, now);
             return Err(WRONG);
-        }
+        };
+        let is_right = is_right && user.suspended_at.is_none();
         self.conclude(context, user, (is_right, presented.code)).await
     }
 

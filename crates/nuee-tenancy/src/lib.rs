@@ -61,6 +61,7 @@ pub use user::User;
 pub use verify::DamagedRow;
 
 use access_key::KeyUses;
+use credential::Strangers;
 use exposure::{KNOWN_PROJECTS, KnownExposures};
 use quota::KNOWN_QUOTAS;
 use service_account::{KNOWN_KEYS, KnownKeys};
@@ -82,6 +83,7 @@ struct Shared {
     known_sessions: KnownSessions,
     known_users: KnownUsers,
     password_checks: Arc<Semaphore>,
+    strangers: Strangers,
     known_exposures: KnownExposures,
     /// The issuers of the settings.
     issuers: BTreeSet<Slug>,
@@ -113,6 +115,7 @@ impl Tenancy {
             known_sessions: KnownSessions::new(KNOWN_SESSIONS),
             known_users: KnownUsers::new(KNOWN_SIGN_INS),
             password_checks: credential::checks(),
+            strangers: Strangers::default(),
             known_exposures: KnownExposures::new(KNOWN_PROJECTS),
             issuers,
         }))

@@ -68,7 +68,9 @@ fn after_failures_nothing_is_tried_for_a_while() {
     assert_eq!(unknown, wrong, "nobody learns who is known");
     for _ in 0..4 {
         assert_eq!(sign_in(&bench, &person.email, "another password", None).0, 401);
+        assert_eq!(sign_in(&bench, "nobody@education.example", PASSWORD, None).0, 401);
     }
+    assert_eq!(sign_in(&bench, "nobody@education.example", PASSWORD, None).0, 429, "nor by being closed out");
     let (status, locked) = sign_in(&bench, &person.email, PASSWORD, None);
     assert_eq!((status, &locked["code"]), (429, &json!("limit-exceeded")), "{locked}");
     bench.pass(2 * MINUTE);
