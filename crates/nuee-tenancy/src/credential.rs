@@ -225,6 +225,7 @@ impl Tenancy {
         let is_right = self.is_password(presented.password, kept).await?;
         let Some((user, _)) = found else {
             self.0.strangers.failed(login, now);
+            self.count_failure(Place::Platform, now);
             return Err(WRONG);
         };
         let is_right = is_right && user.suspended_at.is_none();
@@ -265,10 +266,7 @@ impl Tenancy {
         match self.0.metadata.write(conclude).await? {
             Verdict::CodeNeeded => Err(Error::CodeNeeded),
             Verdict::Wrong => {
-                let place = Place::Organisation(user.organisation);
-                let principal = Principal::Anonymous;
-                let counted = Counted { kind: Kind::Denied, principal, action: SIGN_IN, place };
-                self.0.journal.recorder().record(counted, now);
+                self.count_failure(Place::Organisation(user.organisation), now);
                 Err(WRONG)
             }
             Verdict::Right(Assurance::SingleFactor) => {
@@ -276,6 +274,12 @@ impl Tenancy {
             }
             Verdict::Right(assurance) => Ok((user, Shown { assurance, by: "password and code".to_owned() })),
         }
+    }
+
+    /// Counts for the journal that somebody did not get in.
+    fn count_failure(&self, place: Place, now: Timestamp) {
+        let counted = Counted { kind: Kind::Denied, principal: Principal::Anonymous, action: SIGN_IN, place };
+        self.0.journal.recorder().record(counted, now);
     }
 
     /// Changes the password of a user who has signed in and shows its present one; its other sign-ins end.
