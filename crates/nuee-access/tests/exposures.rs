@@ -142,7 +142,7 @@ fn nothing_is_permitted_from_a_zone_without_an_exposure() {
         {
             let (here, there) =
                 (Context::new(Environment::system(), principal.clone()), from(zone, principal));
-            for action in Action::ALL.iter().copied() {
+            for action in Action::ALL.iter().copied().filter(|action| !is_administrative(*action)) {
                 let organisation = Resource::Organisation(organisation());
                 for resource in [Resource::Platform, organisation, project(), bucket()] {
                     let _ = decider.decide(&here, action, resource);
@@ -161,6 +161,34 @@ fn nothing_is_permitted_from_a_zone_without_an_exposure() {
             assert_eq!(decider.decide_session(&there, project()).unwrap_err().reason(), Reason::NotExposed);
         }
     }
+}
+
+fn is_administrative(action: Action) -> bool {
+    action.as_str().starts_with("nuee:")
+}
+
+/// It is no use of data, and is reached where a listener offers it.
+#[test]
+fn administration_needs_no_exposure_and_is_decided_about_as_everywhere() {
+    let asked = Asked::default();
+    let decider = asked.decider();
+    let mut allowed = 0;
+    for principal in [owner(2), owner(9), Principal::Anonymous, Principal::Operator] {
+        let here = Context::new(Environment::system(), principal.clone());
+        let there = from(Zone::Internet, principal);
+        for action in Action::ALL.iter().copied().filter(|action| is_administrative(*action)) {
+            for resource in [Resource::Platform, Resource::Organisation(organisation()), project(), bucket()]
+            {
+                let verdicts = [&here, &there].map(|context| {
+                    decider.decide(context, action, resource).map(drop).map_err(|denied| denied.reason())
+                });
+                assert_eq!(verdicts[0], verdicts[1], "{action} on {resource}");
+                allowed += usize::from(verdicts[1].is_ok());
+            }
+        }
+    }
+    assert!(allowed > 20, "{allowed}");
+    assert_eq!(asked.take(), []);
 }
 
 /// An exposure opens a way, and permits nothing.

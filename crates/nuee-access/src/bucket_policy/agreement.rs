@@ -83,7 +83,11 @@ fn expected(question: &Question, outcome: Outcome, restricted: bool, by_role: bo
     let outside = match (&question.principal, &question.resource) {
         (Principal::Operator, _) => true,
         (principal, Resource::Bucket { organisation, .. }) => {
-            principal.place().is_some_and(|(own, _)| own != *organisation)
+            let own = match principal {
+                Principal::User { organisation, .. } => Some(*organisation),
+                _ => principal.place().map(|(own, _)| own),
+            };
+            own.is_some_and(|own| own != *organisation)
         }
         _ => false,
     };

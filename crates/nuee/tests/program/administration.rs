@@ -171,7 +171,7 @@ fn names(list: &Value) -> Vec<&str> {
 #[test]
 fn a_running_server_is_administered_through_its_socket() {
     let home = Home::new();
-    let running = home.start(&["up"]);
+    let running = home.start(&["up", "--empty"]);
     ask_everything(&home);
     let endpoint = running.setting("AWS_ENDPOINT_URL").unwrap();
     assert_eq!(format!("http://{}", home.json(&["status"])["server"]["listen"].as_str().unwrap()), endpoint);
@@ -181,7 +181,7 @@ fn a_running_server_is_administered_through_its_socket() {
 #[test]
 fn a_data_directory_without_a_server_is_administered_directly() {
     let home = Home::new();
-    home.start(&["up"]).stop(Signal::TERM);
+    home.start(&["up", "--empty"]).stop(Signal::TERM);
     ask_everything(&home);
     assert_eq!(home.json(&["status"])["server"], Value::Null);
 }
