@@ -2,7 +2,7 @@
 //!
 //! Each directory there, such as `v1`, holds `platform.tar`, a data directory with its keys (the keys of tests: they open
 //! nothing else), and `manifest.tsv`, what must be found. A release whose formats differ adds a directory and leaves the
-//! others as they are: `cargo run --release -p nuee-testkit --example write_kept_data crates/nuee-testkit/testdata/v2`.
+//! others as they are: `cargo run --release -p nuee-testkit --example write_kept_data crates/nuee-testkit/testdata/v4`.
 
 use std::{collections::HashMap, fs, path::Path, process::Command};
 
@@ -88,8 +88,11 @@ impl Kept {
                 pairs.fold(Draft::new(Method::GET, path), |draft, (name, value)| draft.query(name, value));
             let answer = clients.get_mut(place.as_str()).unwrap().send(draft).unwrap();
             assert_eq!(answer.status, 200, "{path}?{query}: {}", answer.text());
-            let text = if query.starts_with("versions") { markers_apart(&answer) } else { answer.text() };
-            assert_eq!(sha256(text.as_bytes()), *hash, "{path}?{query}: {}", answer.text());
+            // The second release told of delete markers after all versions.
+            let apart = query.starts_with("versions").then(|| markers_apart(&answer));
+            let fits = |text: String| sha256(text.as_bytes()) == *hash;
+            let is_same = fits(answer.text()) || apart.is_some_and(fits);
+            assert!(is_same, "{path}?{query}: {}", answer.text());
         }
     }
 
