@@ -4,5 +4,6 @@
 
 mod administration;
 mod keys;
+mod people;
 mod start;
 mod support;

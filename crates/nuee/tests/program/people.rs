@@ -1,0 +1,115 @@
+//! The demonstration, and the command line as somebody of it.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Home, Running, text};
+
+/// A home with a server and the people whom its first start showed.
+struct Stage {
+    home: Home,
+    running: Running,
+    url: String,
+}
+
+impl Stage {
+    fn set() -> Self {
+        let home = Home::new();
+        let running = home.start(&["up"]);
+        let url = running.setting("AWS_ENDPOINT_URL").unwrap();
+        Self { home, running, url }
+    }
+
+    /// What stands in the last column of the line that begins so.
+    fn shown(&self, begins: &str) -> String {
+        let line = self.running.welcome.lines().find(|line| line.trim().starts_with(begins)).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    }
+
+    /// Signs somebody of the demonstration in.
+    fn login(&self, name: &str, code: Option<&str>) -> crate::support::Finished {
+        let email = format!("{name}@demonstration.example");
+        let (password, code_file) = (self.home.path("password"), self.home.path("code"));
+        fs::write(&password, self.shown(&email) + "\n").unwrap();
+        let mut arguments = vec!["login", &email, "--url", &self.url, "--password-file", text(&password)];
+        if let Some(code) = code {
+            fs::write(&code_file, code).unwrap();
+            arguments.extend(["--code-file", text(&code_file)]);
+        }
+        self.home.run(&arguments)
+    }
+
+    fn code(&self) -> String {
+        let after = self.running.welcome.split_once("each of these does once").unwrap().1;
+        after.split_whitespace().find(|word| word.len() == 19).unwrap().to_owned()
+    }
+
+    /// How a command ends.
+    fn exit_code(&self, arguments: &[&str]) -> i32 {
+        self.home.command(arguments).output().unwrap().status.code().unwrap()
+    }
+}
+
+#[test]
+fn somebody_of_the_demonstration_signs_in_and_works() {
+    let stage = Stage::set();
+    let home = &stage.home;
+    assert_eq!(stage.exit_code(&["whoami"]), 3, "nobody is signed in");
+    let finished = stage.login("ada", Some(&stage.code()));
+    assert!(finished.success, "{}", finished.stderr);
+    let who = home.json(&["whoami"]);
+    assert_eq!((&who["organisation"], &who["multi_factor"]), (&json!("demonstration"), &json!(true)));
+    let projects = home.json(&["project", "list"]);
+    assert_eq!(projects["projects"].as_array().unwrap().len(), 2, "{projects}");
+    assert_eq!(
+        home.json(&["organisation", "list", "--operator"])["organisations"].as_array().unwrap().len(),
+        2
+    );
+
+    home.json(&["project", "create", "schools"]);
+    home.json(&["bucket", "create", "registers", "--project", "schools"]);
+    fs::write(home.path("a.csv"), "a,b\n1,2\n").unwrap();
+    assert!(
+        home.run(&["object", "put", "registers", text(&home.path("a.csv")), "--project", "schools"]).success
+    );
+    let listed = home.json(&["object", "list", "registers", "--project", "schools"]);
+    assert_eq!(listed[0]["key"], "a.csv", "{listed}");
+    let back = home.path("back.csv");
+    let get = ["object", "get", "registers", "a.csv", text(&back), "--project", "schools"];
+    assert!(home.run(&get).success);
+    assert_eq!(fs::read_to_string(&back).unwrap(), "a,b\n1,2\n");
+    assert_eq!(stage.exit_code(&get), 1, "a file is not written over");
+
+    let account = home.json(&["service-account", "create", "pipeline", "--project", "schools"]);
+    assert!(account["secret_access_key"].is_string(), "{account}");
+    let export = home.path("journal");
+    assert!(home.run(&["journal", "export", text(&export)]).success);
+    let key = home.json(&["journal", "key"])["key"].as_str().unwrap().to_owned();
+    let verified = home.run(&["journal", "verify", text(&export), "--key", &key]);
+    assert!(verified.success, "{}", verified.stderr);
+
+    assert_eq!(stage.exit_code(&["project", "show", "nowhere"]), 5);
+    assert_eq!(stage.exit_code(&["project", "create", "schools"]), 6);
+    assert_eq!(stage.exit_code(&["member", "grant", "simone@demonstration.example", "owner"]), 6);
+    assert!(home.run(&["logout"]).success);
+    assert_eq!(stage.exit_code(&["whoami"]), 3);
+}
+
+#[test]
+fn one_factor_reads_and_gives_nothing_away() {
+    let stage = Stage::set();
+    let finished = stage.login("grace", None);
+    assert!(finished.success, "{}", finished.stderr);
+    let libraries = ["--project", "libraries"];
+    let listed = stage.home.json(&["object", "list", "demonstration-libraries", "--project", "libraries"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
+    assert_eq!(stage.exit_code(&[&["member", "invite", "bob@example.org"][..], &libraries].concat()), 4);
+    assert_eq!(stage.exit_code(&["project", "show", "transport"]), 5);
+    let said = stage.home.refusal(&["verify"]);
+    assert!(said.contains("--operator"), "{said}");
+    assert_eq!(
+        stage.login("ada", Some("000000")).stderr.trim(),
+        "nuee: the address, the password or the code is wrong"
+    );
+}
