@@ -1,12 +1,14 @@
 //! Projects.
 
+use std::collections::HashMap;
+
 use axum::{
     Json,
     extract::{Query, rejection::QueryRejection},
 };
 use http::{HeaderMap, StatusCode};
 use nuee_access::{Action, Resource};
-use nuee_base::Scope;
+use nuee_base::{Principal, Role, Scope};
 use nuee_tenancy::{Project, Quota};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -116,6 +118,10 @@ const ON_PROJECT: [Action; 21] = [
 
 fn show(caller: &Caller, organisation: &str, project: &Project) -> ProjectView {
     let capabilities = caller.capabilities(&ON_PROJECT, project.resource());
+    view(organisation, project, capabilities.into_iter().map(str::to_owned).collect())
+}
+
+fn view(organisation: &str, project: &Project, capabilities: Vec<String>) -> ProjectView {
     ProjectView {
         id: project.id.to_string(),
         organisation: organisation.to_owned(),
@@ -123,8 +129,25 @@ fn show(caller: &Caller, organisation: &str, project: &Project) -> ProjectView {
         created_at: project.created_at.to_string(),
         quota: project.quota.into(),
         ceiling: project.ceiling.to_string(),
-        capabilities: capabilities.into_iter().map(str::to_owned).collect(),
+        capabilities,
     }
+}
+
+/// The same, of one of many: what a user may do to a project follows from the roles that it has there, so it is decided
+/// once for each set of roles.
+fn show_by_roles(
+    caller: &Caller,
+    organisation: &str,
+    (project, known): (&Project, &mut HashMap<Vec<Role>, Vec<String>>),
+) -> ProjectView {
+    let Principal::User { grants, .. } = caller.context.principal() else {
+        return show(caller, organisation, project);
+    };
+    let roles: Vec<Role> = grants.in_project(project.id).collect();
+    let decide =
+        || caller.capabilities(&ON_PROJECT, project.resource()).into_iter().map(str::to_owned).collect();
+    let capabilities = known.entry(roles).or_insert_with(decide).clone();
+    view(organisation, project, capabilities)
 }
 
 impl Caller {
@@ -175,7 +198,8 @@ pub(crate) async fn list(
         let own = caller.own_projects(place)?;
         own.into_iter().filter(|project| project.name.as_str() > after.as_str()).collect()
     };
-    let view = |project: Project| show(&caller, &path.organisation, &project);
+    let mut known = HashMap::new();
+    let view = |project: Project| show_by_roles(&caller, &path.organisation, (&project, &mut known));
     Page::new(projects, limit, |project| project.name.to_string(), view).map(Json)
 }
 

@@ -79,6 +79,15 @@ impl Principal {
 }
 
 impl Principal {
+    /// The only organisation that it can act in, if there is one.
+    #[must_use]
+    pub fn organisation(&self) -> Option<OrganisationId> {
+        match self {
+            Self::User { organisation, .. } => Some(*organisation),
+            _ => self.place().map(|(organisation, _)| organisation),
+        }
+    }
+
     /// Whether it can act in this project of this organisation.
     #[must_use]
     pub fn is_of(&self, organisation: OrganisationId, project: ProjectId) -> bool {

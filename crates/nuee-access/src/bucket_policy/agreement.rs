@@ -83,11 +83,7 @@ fn expected(question: &Question, outcome: Outcome, restricted: bool, by_role: bo
     let outside = match (&question.principal, &question.resource) {
         (Principal::Operator, _) => true,
         (principal, Resource::Bucket { organisation, .. }) => {
-            let own = match principal {
-                Principal::User { organisation, .. } => Some(*organisation),
-                _ => principal.place().map(|(own, _)| own),
-            };
-            own.is_some_and(|own| own != *organisation)
+            principal.organisation().is_some_and(|own| own != *organisation)
         }
         _ => false,
     };

@@ -161,7 +161,7 @@ impl<'a> Asked<'a> {
             ConditionKey::UserName => user_name(principal),
             ConditionKey::PrincipalArn => principal_arn(principal),
             ConditionKey::PrincipalAccount | ConditionKey::PrincipalOrgId => {
-                principal.place().map(|(organisation, _)| organisation.to_string()).unwrap_or_default()
+                principal.organisation().map(|organisation| organisation.to_string()).unwrap_or_default()
             }
             ConditionKey::ResourceAccount | ConditionKey::ResourceOrgId | ConditionKey::S3ResourceAccount => {
                 match &self.question.resource {

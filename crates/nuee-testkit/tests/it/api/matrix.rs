@@ -205,7 +205,7 @@ impl Stage {
     /// The path and the body of a request of this operation, about something that is there for it.
     fn request(&mut self, operation: &str) -> (String, Option<Value>) {
         let name = self.name();
-        of_nobody(operation)
+        of_nobody(operation, &name)
             .or_else(|| self.of_organisation(operation, &name))
             .or_else(|| self.of_members(operation, &name))
             .or_else(|| self.of_accounts(operation, &name))
@@ -317,7 +317,7 @@ fn id(value: &Value) -> String {
 }
 
 /// What is asked without a place.
-fn of_nobody(operation: &str) -> Asked {
+fn of_nobody(operation: &str, name: &str) -> Asked {
     let none = || json!({ "token": "none" });
     Some(match operation {
         "describe" => ("/openapi.json".into(), None),
@@ -326,7 +326,11 @@ fn of_nobody(operation: &str) -> Asked {
         "beginIssuerSignIn" => ("/issuers/none/sign-in?return_to=http://127.0.0.1:1/".into(), None),
         "finishIssuerSignIn" => ("/issuers/callback?state=none&code=none".into(), None),
         "exchangeCode" => ("/issuers/exchanges".into(), Some(json!({ "code": "none" }))),
-        "signIn" => ("/sign-ins".into(), Some(json!({ "email": "a@b", "password": PASSWORD }))),
+        // Each of somebody else: whoever fails often is kept out.
+        "signIn" => {
+            let email = format!("{name}@education.example");
+            ("/sign-ins".into(), Some(json!({ "email": email, "password": PASSWORD })))
+        }
         "resetPassword" => {
             ("/password-resets".into(), Some(json!({ "token": "none", "password": PASSWORD })))
         }
