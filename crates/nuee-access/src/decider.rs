@@ -264,6 +264,10 @@ impl fmt::Display for Denied {
             Principal::Operator => {
                 write!(f, "an operator may not do {action} here: use a service account of the project")
             }
+            operator @ Principal::OperatorAccount { .. } => write!(
+                f,
+                "{operator} may not do {action} here: an operator who is an owner may, or a member of the project"
+            ),
             Principal::Lifecycle => write!(f, "lifecycle rules may not do {action} here"),
             session @ Principal::Session { assumed, .. } => write!(
                 f,

@@ -38,11 +38,12 @@ const BUCKET_POLICIES: &str =
     concat!(include_str!("../policies/boundaries.cedar"), include_str!("../policies/bucket.cedar"));
 
 /// The policies whose refusal has a reason of its own. What else forbids is a statement of a bucket's policy.
-const REASONS: [(&str, Reason); 7] = [
+const REASONS: [(&str, Reason); 8] = [
     ("organisations-are-closed-to-users", Reason::OutsideOrganisation),
     ("organisations-are-closed-to-sessions", Reason::OutsideOrganisation),
     ("organisations-are-closed", Reason::OutsideOrganisation),
     ("operators-stay-out-of-buckets", Reason::OperatorInBucket),
+    ("operating-needs-two-factors", Reason::SingleFactor),
     ("giving-away-needs-two-factors", Reason::SingleFactor),
     ("opening-needs-two-factors", Reason::SingleFactor),
     (PUBLIC_ACCESS_IS_RESTRICTED, Reason::PublicAccessBlocked),
@@ -295,7 +296,9 @@ fn conclude(question: &Question, response: &Response) -> Answer {
 fn why_nothing_permits(question: &Question) -> Reason {
     let own = match &question.principal {
         Principal::Anonymous => return Reason::Anonymous,
-        Principal::Operator | Principal::Lifecycle => return Reason::NotPermitted,
+        Principal::Operator | Principal::OperatorAccount { .. } | Principal::Lifecycle => {
+            return Reason::NotPermitted;
+        }
         Principal::ServiceAccount { project, .. } | Principal::Session { project, .. } => project,
         Principal::User { grants, .. } => {
             let has_roles = match question.resource {

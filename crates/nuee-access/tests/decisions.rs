@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use nuee_access::{Action, Decider, Denied, Permit, Reason, Resource};
 use nuee_base::{
-    BucketId, Context, Environment, ErrorKind, OrganisationId, Principal, ProjectId, Role, ServiceAccountId,
+    Assurance, BucketId, Context, Environment, ErrorKind, Grants, OrganisationId, Principal, ProjectId, Role,
+    Scope, ServiceAccountId, UserId,
 };
 use proptest::prelude::*;
 
@@ -116,6 +117,16 @@ nuee:ListUsers                         organisation  y        -           - - - 
 nuee:SuspendUser                       organisation  -        -           - - - - -  - - - - -  - - - - -
 nuee:ResetSignIn                       organisation  -        -           - - - - -  - - - - -  - - - - -
 nuee:ReadJournal                       organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:ListMembers                       platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:GrantRole                         platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:RevokeRole                        platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:CreateInvitation                  platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:ListInvitations                   platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:RevokeInvitation                  platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:ListUsers                         platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:SuspendUser                       platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:ResetSignIn                       platform      y        -           - - - - -  - - - - -  - - - - -
+nuee:ReadJournal                       platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:CreateOrganisation                platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:ListOrganisations                 platform      y        -           - - - - -  - - - - -  - - - - -
 nuee:Verify                            platform      y        -           - - - - -  - - - - -  - - - - -
@@ -240,6 +251,61 @@ fn lifecycle_rules_delete_in_buckets_and_do_nothing_else() {
         }
     }
     assert!(OF_LIFECYCLE.iter().all(|name| Action::ALL.iter().any(|action| action.as_str() == *name)));
+}
+
+/// All that an operator sees who is an auditor, on what.
+const OF_AUDITING_OPERATORS: &str = "
+platform      nuee:ListOrganisations nuee:Verify nuee:ListUsers nuee:ListMembers nuee:ListInvitations nuee:ReadJournal
+organisation  nuee:GetOrganisation nuee:ListProjects
+project       nuee:GetProject nuee:GetUsage nuee:ExplainAccess nuee:ListExposures nuee:ListServiceAccounts
+project       nuee:ListAssumableRoles nuee:ListSessions
+";
+
+#[test]
+fn an_operator_with_an_account_may_what_its_role_lets_it_by_two_factors() {
+    let decider = Decider::shipped();
+    let account = |roles: &[Role], assurance| Principal::OperatorAccount {
+        id: UserId::from_bytes([8; 16]),
+        grants: Grants::new(roles.iter().map(|role| (Scope::Organisation, *role)).collect()),
+        assurance,
+    };
+    let owner = account(&[Role::Owner], Assurance::MultiFactor);
+    let auditor = account(&[Role::Auditor], Assurance::MultiFactor);
+    let nobody = [
+        (account(&[Role::Owner, Role::Auditor], Assurance::SingleFactor), Reason::SingleFactor),
+        (account(&[], Assurance::MultiFactor), Reason::NotPermitted),
+        // Roles that operators cannot be given.
+        (
+            account(&[Role::Maintainer, Role::Developer, Role::Reader], Assurance::MultiFactor),
+            Reason::NotPermitted,
+        ),
+    ];
+    let sees: HashSet<(&str, &str)> = OF_AUDITING_OPERATORS
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .flat_map(|(kind, actions)| actions.split_whitespace().map(move |action| (kind, action)))
+        .collect();
+    let mut seen = 0;
+    for action in Action::ALL {
+        for kind in KINDS {
+            let resource = PLACES[0].resource(kind);
+            let on_machine = decide(&decider, &Principal::Operator, *action, resource);
+            assert_eq!(
+                decide(&decider, &owner, *action, resource).is_ok(),
+                on_machine.is_ok(),
+                "{action} {kind}"
+            );
+            let expected = sees.contains(&(kind, action.as_str()));
+            assert_eq!(decide(&decider, &auditor, *action, resource).is_ok(), expected, "{action} {kind}");
+            seen += usize::from(expected);
+            for (principal, reason) in &nobody {
+                let denied = decide(&decider, principal, *action, resource).unwrap_err();
+                let others = [Reason::NotApplicable, Reason::OperatorInBucket];
+                assert!(denied.reason() == *reason || others.contains(&denied.reason()), "{denied:?}");
+            }
+        }
+    }
+    assert_eq!(seen, sees.len());
 }
 
 proptest! {

@@ -136,6 +136,7 @@ pub(crate) async fn reset_password(
     Body(reset): Body<PasswordReset>,
 ) -> Answer<(StatusCode, Json<UserView>)> {
     let (token, password) = (Secret::new(reset.token), Secret::new(reset.password));
-    let user = visitor.parts.tenancy.finish_reset(&visitor.context, &token, password).await?;
+    let shown = (visitor.parts.realm(), &token);
+    let user = visitor.parts.tenancy.finish_reset(&visitor.context, shown, password).await?;
     Ok((StatusCode::CREATED, Json(UserView::from(&user))))
 }

@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header, request::Parts as Head};
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{AccessKeyId, Context, Principal, Secret, Zone};
-use nuee_tenancy::{Binding, Client, KnownUser};
+use nuee_tenancy::{Binding, Client, KnownUser, Realm};
 use nuee_web::Arrival;
 
 use crate::{
@@ -135,13 +135,16 @@ impl FromRequestParts<Arc<Parts>> for Caller {
             Shown::Token(token) => {
                 // The kind of client is the bearer's own word, which the sign-in holds it to.
                 let zone = zone(head).to_string();
-                let known = parts.tenancy.known_user(&nobody, &token, &zone).await?;
+                let known = parts.tenancy.known_user(&nobody, &token, (parts.realm(), &zone)).await?;
                 let context = context(parts, head, known.principal(nobody.now()));
                 Ok(Self { parts: Arc::clone(parts), context, arrival, known: Some(known) })
             }
             Shown::Key(id, secret) => {
                 let unknown =
                     || Failure::unauthenticated("the access key is unknown, or its secret is another");
+                if parts.realm() == Realm::Platform {
+                    return Err(unknown());
+                }
                 let key = parts.tenancy.credentials(&id)?.ok_or_else(unknown)?;
                 if !key.has_secret(&secret) {
                     return Err(unknown());

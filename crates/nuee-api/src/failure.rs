@@ -75,7 +75,7 @@ impl Failure {
     }
 
     /// That of an error of a layer below; what an operator alone should see goes to the log.
-    fn of_error(kind: ErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn of_error(kind: ErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
         if matches!(kind, ErrorKind::Corrupt | ErrorKind::Internal) {
             tracing::error!(error, "a request to the API failed");
         }

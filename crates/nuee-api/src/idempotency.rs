@@ -91,6 +91,7 @@ fn organisation_of(principal: &Principal) -> Answer<OrganisationId> {
         Principal::User { organisation, .. } | Principal::ServiceAccount { organisation, .. } => {
             Ok(*organisation)
         }
+        Principal::OperatorAccount { .. } => Ok(OrganisationId::PLATFORM),
         _ => Err(Failure::unauthenticated("sign in first")),
     }
 }

@@ -259,11 +259,11 @@ pub(crate) async fn accept(
 ) -> Answer<(StatusCode, Json<UserView>)> {
     let Visitor { parts, context, .. } = visitor;
     let token = Secret::new(acceptance.token);
-    let invitation = parts.tenancy.find_invitation(&context, &token)?;
+    let invitation = parts.tenancy.find_invitation(&context, (parts.realm(), &token))?;
     let credential =
         parts.tenancy.new_credential(&invitation.email, Secret::new(acceptance.password)).await?;
     let joining = (acceptance.name, Joining::Local(credential));
-    let user = parts.tenancy.accept_invitation(&context, &token, joining).await?;
+    let user = parts.tenancy.accept_invitation(&context, (parts.realm(), &token), joining).await?;
     Ok((StatusCode::CREATED, Json(UserView::from(&user))))
 }
 
@@ -284,6 +284,7 @@ pub(crate) async fn accept_own(
     let SignedIn { caller, known } = signed_in;
     let (token, joining) = (Secret::new(acceptance.token), Joining::AsUser(known.user.id));
     let accepted = (known.user.name.clone(), joining);
-    let user = caller.parts.tenancy.accept_invitation(&caller.context, &token, accepted).await?;
+    let shown = (caller.parts.realm(), &token);
+    let user = caller.parts.tenancy.accept_invitation(&caller.context, shown, accepted).await?;
     Ok((StatusCode::CREATED, Json(UserView::from(&user))))
 }

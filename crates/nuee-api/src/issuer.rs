@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use nuee_access::ReturnTo;
 use nuee_base::{Assurance, EmailAddress, Environment, ErrorKind, Secret, Zone};
 use nuee_keys::TokenDigest;
-use nuee_tenancy::{Client, Joining, Shown, User};
+use nuee_tenancy::{Client, Joining, Realm, Shown, User};
 use nuee_web::Arrival;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -288,7 +288,7 @@ pub(crate) async fn exchange(
 /// Makes somebody a user by an invitation for the address that their issuer vouches for.
 async fn join(visitor: &Visitor, known: &KnownElsewhere, token: &Secret) -> Answer<User> {
     let tenancy = &visitor.parts.tenancy;
-    let invitation = tenancy.find_invitation(&visitor.context, token)?;
+    let invitation = tenancy.find_invitation(&visitor.context, (Realm::Organisations, token))?;
     let email: Option<EmailAddress> = known.email.as_ref().and_then(|email| email.parse().ok());
     if email.as_ref() != Some(&invitation.email) {
         let detail = format!("{} does not vouch for the address that the invitation is for", known.issuer);
@@ -296,7 +296,7 @@ async fn join(visitor: &Visitor, known: &KnownElsewhere, token: &Secret) -> Answ
     }
     let name = known.name.clone().unwrap_or_else(|| invitation.email.to_string());
     let joining = Joining::Issuer { issuer: known.issuer.clone(), subject: known.subject.clone() };
-    Ok(tenancy.accept_invitation(&visitor.context, token, (name, joining)).await?)
+    Ok(tenancy.accept_invitation(&visitor.context, (Realm::Organisations, token), (name, joining)).await?)
 }
 
 /// Where the issuer sends browsers back to: this server, by the name that the request is for.

@@ -8,7 +8,10 @@
 //!
 //! Promised: a place that somebody has no part in is answered as one that does not exist.
 //!
-//! Deliberately absent: operators, who have a surface of their own, and cookies, but for the way to an issuer and back.
+//! Operators have the same API with routes of their own, at a listener of their own: no account, token or key of the one
+//! is known at the other.
+//!
+//! Deliberately absent: cookies, but for the way to an issuer and back.
 
 mod account;
 mod bucket;
@@ -22,6 +25,7 @@ mod journal;
 mod member;
 mod object;
 mod openapi;
+mod operator;
 mod organisation;
 mod page;
 mod place;
@@ -35,4 +39,5 @@ mod user;
 pub use axum::body::Body;
 pub use issuer::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerStart, Issuers, KnownElsewhere};
 pub use openapi::document;
+pub use operator::{Administer, Refusal};
 pub use router::{Parts, Service};

@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use nuee_access::Decider;
 use nuee_base::Environment;
 use nuee_store::Store;
-use nuee_tenancy::Tenancy;
+use nuee_tenancy::{Realm, Tenancy};
 use nuee_web::{Handler, RequestBody};
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
@@ -23,7 +23,9 @@ use crate::{
     failure::{Answer, Failure},
     idempotency, invitation,
     issuer::{self, Codes, Issuers},
-    journal, member, object, openapi, organisation, project, service_account, sign_in, user,
+    journal, member, object, openapi,
+    operator::{self, Administer},
+    organisation, project, service_account, sign_in, user,
 };
 
 /// The longest body of a request, the contents of objects apart.
@@ -43,6 +45,8 @@ pub struct Parts {
     pub issuers: Box<dyn Issuers>,
     /// Codes of whom issuers know, until they are exchanged.
     pub(crate) codes: Codes,
+    /// What operators ask; there where tenants are, nobody carries it out.
+    pub(crate) administration: Option<Box<dyn Administer>>,
 }
 
 impl Parts {
@@ -54,7 +58,19 @@ impl Parts {
         environment: Environment,
         issuers: Box<dyn Issuers>,
     ) -> Self {
-        Self { tenancy, store, decider, environment, issuers, codes: Codes::default() }
+        let (codes, administration) = (Codes::default(), None);
+        Self { tenancy, store, decider, environment, issuers, codes, administration }
+    }
+
+    /// The same for operators, who have this carry out what they ask.
+    #[must_use]
+    pub fn for_operators(self, administration: Box<dyn Administer>) -> Self {
+        Self { administration: Some(administration), ..self }
+    }
+
+    /// Whose accounts are known here.
+    pub(crate) fn realm(&self) -> Realm {
+        if self.administration.is_some() { Realm::Platform } else { Realm::Organisations }
     }
 }
 
@@ -73,22 +89,31 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Every route, under `/api/v1`.
-pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
-    OpenApiRouter::new()
+/// Every route of a realm, under `/api/v1`.
+pub(crate) fn routes(realm: Realm) -> OpenApiRouter<Arc<Parts>> {
+    let shared = OpenApiRouter::new()
         .routes(routes!(sign_in::sign_in, sign_in::list))
         .routes(routes!(sign_in::whoami, sign_in::sign_out))
         .routes(routes!(sign_in::renew))
-        .routes(routes!(issuer::list))
-        .routes(routes!(issuer::finish))
-        .routes(routes!(issuer::exchange))
-        .routes(routes!(issuer::begin))
         .routes(routes!(account::change_password))
         .routes(routes!(account::begin_device))
         .routes(routes!(account::confirm_device))
         .routes(routes!(account::reset_password))
         .routes(routes!(invitation::accept))
         .routes(routes!(invitation::accept_own))
+        .routes(routes!(openapi::show));
+    match realm {
+        Realm::Organisations => shared.merge(of_organisations()),
+        Realm::Platform => shared.routes(routes!(operator::carry_out)),
+    }
+}
+
+fn of_organisations() -> OpenApiRouter<Arc<Parts>> {
+    OpenApiRouter::new()
+        .routes(routes!(issuer::list))
+        .routes(routes!(issuer::finish))
+        .routes(routes!(issuer::exchange))
+        .routes(routes!(issuer::begin))
         .routes(routes!(organisation::list))
         .routes(routes!(organisation::get, organisation::update))
         .routes(routes!(user::list))
@@ -120,7 +145,6 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
         .routes(routes!(journal::list))
         .routes(routes!(journal::export))
         .routes(routes!(journal::key))
-        .routes(routes!(openapi::show))
 }
 
 impl Service {
@@ -128,7 +152,7 @@ impl Service {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let parts = Arc::new(parts);
-        let (routes, _) = OpenApiRouter::new().nest("/api/v1", routes()).split_for_parts();
+        let (routes, _) = OpenApiRouter::new().nest("/api/v1", routes(parts.realm())).split_for_parts();
         let routes = routes
             .fallback(|| async { Failure::not_found("there is no such route: see /api/v1/openapi.json") })
             .method_not_allowed_fallback(|| async {

@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use http::StatusCode;
 use nuee_access::{Action, Resource};
 use nuee_base::{Assurance, Secret};
-use nuee_tenancy::{Client, GivenToken, Presented, RENEWED_AFTER};
+use nuee_tenancy::{Client, GivenToken, Presented, RENEWED_AFTER, Realm};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -107,15 +107,15 @@ pub(crate) struct SignInView {
 pub(crate) struct Whoami {
     /// The user.
     pub(crate) user: UserView,
-    /// The name of its organisation.
-    pub(crate) organisation: String,
+    /// The name of its organisation; none of an operator.
+    pub(crate) organisation: Option<String>,
     /// Whether two factors were shown.
     pub(crate) multi_factor: bool,
     /// When the sign-in ends, unless it is renewed (RFC 3339).
     pub(crate) expires_at: String,
     /// The roles that it has.
     pub(crate) rights: Vec<RightView>,
-    /// What it may do to the organisation.
+    /// What it may do to the organisation, or to the platform.
     pub(crate) capabilities: Vec<String>,
 }
 
@@ -138,6 +138,24 @@ pub(crate) const ON_ORGANISATION: [Action; 15] = [
     Action::ReadJournal,
 ];
 
+/// What may be done to the platform.
+const ON_PLATFORM: [Action; 14] = [
+    Action::CreateOrganisation,
+    Action::ListOrganisations,
+    Action::ListUsers,
+    Action::SuspendUser,
+    Action::ResetSignIn,
+    Action::ListMembers,
+    Action::GrantRole,
+    Action::RevokeRole,
+    Action::CreateInvitation,
+    Action::ListInvitations,
+    Action::RevokeInvitation,
+    Action::ReadJournal,
+    Action::Verify,
+    Action::RunLifecycle,
+];
+
 /// Sign in by a password, and a code if there is a device.
 #[utoipa::path(
     post, path = "/sign-ins", operation_id = "signIn", tag = "sign-in", security(()),
@@ -154,6 +172,7 @@ pub(crate) async fn sign_in(
 ) -> Answer<(StatusCode, Json<TokenView>)> {
     let wrong = || Failure::unauthenticated("the address, the password or the code is wrong");
     let presented = Presented {
+        realm: visitor.parts.realm(),
         email: new.email.parse().map_err(|_| wrong())?,
         password: Secret::new(new.password),
         code: new.code.map(Secret::new),
@@ -196,16 +215,22 @@ pub(crate) async fn list(signed_in: SignedIn) -> Answer<Json<Page<SignInView>>> 
 )]
 pub(crate) async fn whoami(signed_in: SignedIn) -> Answer<Json<Whoami>> {
     let SignedIn { caller, known } = signed_in;
-    let place = Resource::Organisation(known.user.organisation);
-    let permit = caller.permit(Action::GetOrganisation, place)?;
-    let organisation = caller.parts.tenancy.get_organisation(&permit)?;
+    let (place, actions, organisation) = match caller.parts.realm() {
+        Realm::Organisations => {
+            let place = Resource::Organisation(known.user.organisation);
+            let permit = caller.permit(Action::GetOrganisation, place)?;
+            let organisation = caller.parts.tenancy.get_organisation(&permit)?;
+            (place, &ON_ORGANISATION[..], Some(organisation.name.to_string()))
+        }
+        Realm::Platform => (Resource::Platform, &ON_PLATFORM[..], None),
+    };
     Ok(Json(Whoami {
         user: UserView::from(&known.user),
-        organisation: organisation.name.to_string(),
+        organisation,
         multi_factor: known.sign_in.shown.assurance == Assurance::MultiFactor,
         expires_at: known.sign_in.expires_at.to_string(),
         rights: caller.rights(known.grants())?,
-        capabilities: caller.capabilities(&ON_ORGANISATION, place).into_iter().map(str::to_owned).collect(),
+        capabilities: caller.capabilities(actions, place).into_iter().map(str::to_owned).collect(),
     }))
 }
 

@@ -97,6 +97,11 @@ ids! {
     SiteId, "site";
 }
 
+impl OrganisationId {
+    /// What stands for the platform itself where an organisation is named. No organisation has it.
+    pub const PLATFORM: Self = Self(Ulid(0));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,15 @@ pub enum Principal {
     Anonymous,
     /// Whoever runs the platform, through the local administration socket or the command line.
     Operator,
+    /// Whoever runs the platform, known by a sign-in of an operator's account.
+    OperatorAccount {
+        /// The account, of [`OrganisationId::PLATFORM`].
+        id: UserId,
+        /// The roles that it has now, all of them for the platform itself.
+        grants: Grants,
+        /// How surely it is that person.
+        assurance: Assurance,
+    },
     /// The server itself, where the rules of a bucket's lifecycle say what is to go.
     Lifecycle,
     /// A program, known by an access key.
@@ -73,12 +82,20 @@ impl Principal {
         match self {
             Self::ServiceAccount { organisation, project, .. }
             | Self::Session { organisation, project, .. } => Some((*organisation, *project)),
-            Self::Anonymous | Self::Operator | Self::Lifecycle | Self::User { .. } => None,
+            Self::Anonymous
+            | Self::Operator
+            | Self::OperatorAccount { .. }
+            | Self::Lifecycle
+            | Self::User { .. } => None,
         }
     }
-}
 
-impl Principal {
+    /// Whether it runs the platform.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        matches!(self, Self::Operator | Self::OperatorAccount { .. })
+    }
+
     /// The only organisation that it can act in, if there is one.
     #[must_use]
     pub fn organisation(&self) -> Option<OrganisationId> {
@@ -105,6 +122,7 @@ impl fmt::Display for Principal {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
             Self::Operator => f.write_str("operator"),
+            Self::OperatorAccount { id, .. } => write!(f, "operator/{id}"),
             Self::Lifecycle => f.write_str("lifecycle"),
             Self::ServiceAccount { id, .. } => write!(f, "service-account/{id}"),
             Self::Session { id, .. } => write!(f, "session/{id}"),

@@ -20,7 +20,6 @@ const PER_MINUTE: usize = 1_000;
 /// Counts of all minutes that wait to be written.
 const WAITING: usize = 4_000;
 const MINUTE_MICROS: i64 = 60_000_000;
-const PLATFORM: [u8; 16] = [0; 16];
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,8 +214,7 @@ impl Journal {
             }
             for (kind, tally) in others {
                 let by = ("others".to_owned(), tally.last);
-                let platform = OrganisationId::from_bytes(PLATFORM);
-                let entry = Entry::by(by, &self.0.keys, platform, "platform".to_owned())?;
+                let entry = Entry::by(by, &self.0.keys, OrganisationId::PLATFORM, "platform".to_owned())?;
                 let action = told(*kind, "anything");
                 summaries.push(Summary { entry, action, kind: *kind, tally: *tally });
             }
@@ -235,7 +233,7 @@ fn told(kind: Kind, action: &str) -> String {
 /// The organisation that a place is of, and what the journal calls it.
 fn place(snapshot: &Snapshot<'_>, place: Place) -> Result<(OrganisationId, String), Error> {
     Ok(match place {
-        Place::Platform => (OrganisationId::from_bytes(PLATFORM), "platform".to_owned()),
+        Place::Platform => (OrganisationId::PLATFORM, "platform".to_owned()),
         Place::Organisation(organisation) => (organisation, format!("organisation/{organisation}")),
         Place::Project(organisation, project) => (organisation, format!("project/{project}")),
         Place::Bucket(organisation, bucket) => {

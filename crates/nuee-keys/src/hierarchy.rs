@@ -26,10 +26,12 @@ pub struct KeyRing {
     rows: Expiring<OrganisationId, RowMacKey>,
     journal: Expiring<OrganisationId, JournalKey>,
     signing: Expiring<(), SigningKey>,
+    lookup: Expiring<(), RowMacKey>,
 }
 
-/// What stands for the platform itself where an organisation is named.
-const PLATFORM: [u8; 16] = [0; 16];
+/// For what the platform's own wrapping key is derived, and what it seals.
+const WRAPPING: &[u8] = b"nuee/wrap/v1";
+const WRAPPED: &str = "nuee/platform-secret/v1";
 
 impl KeyRing {
     /// How long a key stays in memory, unless told otherwise.
@@ -44,6 +46,7 @@ impl KeyRing {
             lifetime,
             projects: Expiring::default(),
             rows: Expiring::default(),
+            lookup: Expiring::default(),
             journal: Expiring::default(),
             signing: Expiring::default(),
         }
@@ -80,29 +83,33 @@ impl KeyRing {
         })
     }
 
-    /// The key that codes an organisation's rows.
+    /// The key that codes an organisation's rows, or the platform's own.
     pub fn row_mac_key(&self, organisation: OrganisationId) -> Result<Arc<RowMacKey>, Error> {
         self.rows.get(&organisation, self.environment.now(), self.lifetime, || {
-            Ok(RowMacKey::new(&self.custody.derive(organisation, b"nuee/row/v1")?[..]))
+            Ok(RowMacKey::new(&self.derive(organisation, b"nuee/row/v1")?[..]))
         })
+    }
+
+    /// A key of an organisation, or of the platform itself, for one use.
+    fn derive(&self, organisation: OrganisationId, info: &[u8]) -> Result<Key, Error> {
+        if organisation == OrganisationId::PLATFORM {
+            self.custody.derive_for_platform(info)
+        } else {
+            self.custody.derive(organisation, info)
+        }
     }
 
     /// The key that codes what is found on the whole platform and tells nothing by itself, such as addresses of people.
     pub fn lookup_key(&self) -> Result<Arc<RowMacKey>, Error> {
-        self.rows.get(&OrganisationId::from_bytes(PLATFORM), self.environment.now(), self.lifetime, || {
+        self.lookup.get(&(), self.environment.now(), self.lifetime, || {
             Ok(RowMacKey::new(&self.custody.derive_for_platform(b"nuee/lookup/v1")?[..]))
         })
     }
 
-    /// The key that seals what the journal says of an organisation, or of the platform itself (sixteen zeroes).
+    /// The key that seals what the journal says of an organisation, or of the platform itself.
     pub fn journal_key(&self, organisation: OrganisationId) -> Result<Arc<JournalKey>, Error> {
         self.journal.get(&organisation, self.environment.now(), self.lifetime, || {
-            let info = b"nuee/journal/v1";
-            JournalKey::new(&*if organisation.to_bytes() == PLATFORM {
-                self.custody.derive_for_platform(info)?
-            } else {
-                self.custody.derive(organisation, info)?
-            })
+            JournalKey::new(&*self.derive(organisation, b"nuee/journal/v1")?)
         })
     }
 
@@ -125,17 +132,22 @@ impl KeyRing {
         let now = self.environment.now();
         self.projects.forget_expired(now);
         self.rows.forget_expired(now);
+        self.lookup.forget_expired(now);
         self.journal.forget_expired(now);
         self.signing.forget_expired(now);
     }
 
-    /// Wraps a small secret under the organisation's key; `context` says which one it is.
+    /// Wraps a small secret under the key of the organisation, or of the platform itself; `context` says which one it is.
     pub fn wrap(
         &self,
         organisation: OrganisationId,
         context: &[u8],
         secret: &[u8],
     ) -> Result<Vec<u8>, Error> {
+        if organisation == OrganisationId::PLATFORM {
+            let key = self.custody.derive_for_platform(WRAPPING)?;
+            return once::seal(&key[..], &self.environment, (WRAPPED, context), secret);
+        }
         self.custody.wrap(organisation, context, secret)
     }
 
@@ -146,6 +158,10 @@ impl KeyRing {
         context: &[u8],
         wrapped: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if organisation == OrganisationId::PLATFORM {
+            let key = self.custody.derive_for_platform(WRAPPING)?;
+            return once::open(&key[..], (WRAPPED, context), wrapped);
+        }
         self.custody.unwrap(organisation, context, wrapped)
     }
 }

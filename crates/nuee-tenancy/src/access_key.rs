@@ -11,7 +11,7 @@ use std::{
 };
 
 use nuee_access::{Action, Permit};
-use nuee_base::{AccessKeyId, Context, OrganisationId, Principal, Slug, Timestamp};
+use nuee_base::{AccessKeyId, Context, OrganisationId, Slug, Timestamp};
 use nuee_journal::{Entry, Subject};
 use nuee_metadata::{AccessKeyRow, Snapshot, Transaction};
 use tokio::sync::watch;
@@ -78,7 +78,7 @@ impl Tenancy {
         let entry =
             Entry::new(context, &self.0.keys, organisation, format!("service-account/{}", account.id))?;
         let (tenancy, id) = (self.clone(), account.id);
-        let by_operator = *context.principal() == Principal::Operator;
+        let by_operator = context.principal().is_operator();
         let create = move |transaction: &Transaction<'_>| {
             tenancy.refuse_operator(transaction, by_operator, organisation)?;
             let found = transaction.service_account(id)?.map(|row| tenancy.open_account(organisation, &row));

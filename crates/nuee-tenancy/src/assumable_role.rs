@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use nuee_access::{Action, ClaimCondition, Claims, Identity, Permit, Resource, SessionPolicy};
-use nuee_base::{Context, OrganisationId, Principal, ProjectId, Role, Slug, Timestamp};
+use nuee_base::{Context, OrganisationId, ProjectId, Role, Slug, Timestamp};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{AssumableRoleRow, Transaction};
@@ -193,7 +193,7 @@ impl Tenancy {
         let entry = Entry::new(context, &self.0.keys, organisation, resource_of(project, &name))?;
         let state = terms.state();
         let tenancy = self.clone();
-        let by_operator = *context.principal() == Principal::Operator;
+        let by_operator = context.principal().is_operator();
         let create = move |transaction: &Transaction<'_>| {
             tenancy.refuse_operator(transaction, by_operator, organisation)?;
             match transaction.insert_assumable_role(&row) {

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    Error, KnownUser, LocalCredential, Shown, Tenancy, User,
+    Error, KnownUser, LocalCredential, Realm, Shown, Tenancy, User,
     organisation::organisation_of,
     project_keys::{decode, encode},
     sign_in::SIGN_IN,
@@ -70,6 +70,8 @@ struct Credential {
 /// What somebody shows who signs in.
 #[derive(Debug, Clone)]
 pub struct Presented {
+    /// Where its account belongs.
+    pub realm: Realm,
     /// Who it says to be.
     pub email: EmailAddress,
     /// Its password.
@@ -210,7 +212,7 @@ impl Tenancy {
         presented: Presented,
     ) -> Result<(User, Shown), Error> {
         let now = context.now();
-        let login = self.login_of(&presented.email)?;
+        let login = self.login_of(presented.realm, &presented.email)?;
         let found = self.0.metadata.read_consistent(|snapshot| {
             let Some(row) = snapshot.user_of_login(&login)? else { return Ok::<_, Error>(None) };
             let user = self.open_user(&row)?;
@@ -266,7 +268,11 @@ impl Tenancy {
         match self.0.metadata.write(conclude).await? {
             Verdict::CodeNeeded => Err(Error::CodeNeeded),
             Verdict::Wrong => {
-                self.count_failure(Place::Organisation(user.organisation), now);
+                let place = match Realm::of(user.organisation) {
+                    Realm::Organisations => Place::Organisation(user.organisation),
+                    Realm::Platform => Place::Platform,
+                };
+                self.count_failure(place, now);
                 Err(WRONG)
             }
             Verdict::Right(Assurance::SingleFactor) => {
@@ -290,7 +296,8 @@ impl Tenancy {
         (present, next): (Secret, Secret),
     ) -> Result<(), Error> {
         let user = known.user.clone();
-        let presented = Presented { email: user.email.clone(), password: present, code: None };
+        let (realm, email) = (Realm::of(user.organisation), user.email.clone());
+        let presented = Presented { realm, email, password: present, code: None };
         // A code is not asked for again: the sign-in has shown one, if there is a device.
         match self.check_credential(context, presented).await {
             Ok(_) | Err(Error::CodeNeeded) => {}
@@ -407,16 +414,17 @@ impl Tenancy {
         Ok(token)
     }
 
-    /// Chooses a password with a token that [`reset_sign_in`](Self::reset_sign_in) gave.
+    /// Chooses a password with a token that [`reset_sign_in`](Self::reset_sign_in) gave, where its user belongs.
     pub async fn finish_reset(
         &self,
         context: &Context,
-        token: &Secret,
+        (realm, token): (Realm, &Secret),
         password: Secret,
     ) -> Result<User, Error> {
         let id = token.expose().strip_prefix(RESET_PREFIX).and_then(|rest| rest.split_once('_'));
         let id: UserId = id.and_then(|(id, _)| id.parse().ok()).ok_or(NO_RESET)?;
-        let row = self.0.metadata.read(|snapshot| snapshot.user(id))?.ok_or(NO_RESET)?;
+        let row = self.0.metadata.read(|snapshot| snapshot.user(id))?;
+        let row = row.filter(|row| Realm::of(row.organisation) == realm).ok_or(NO_RESET)?;
         let user = self.open_user(&row)?;
         let password = self.digest_password(&user.email, password).await?;
         let (token, now) = (token.clone(), context.now().as_micros());

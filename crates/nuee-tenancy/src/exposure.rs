@@ -12,8 +12,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use nuee_access::{Action, Approach, Extent, Permit, Resource};
 use nuee_base::{
-    BucketId, BucketName, Context, ExposureId, InvalidName, Network, ObjectKey, OrganisationId, Principal,
-    ProjectId, Timestamp, Zone,
+    BucketId, BucketName, Context, ExposureId, InvalidName, Network, ObjectKey, OrganisationId, ProjectId,
+    Timestamp, Zone,
 };
 use nuee_journal::{Entry, States, Subject};
 use nuee_keys::RowBuilder;
@@ -290,7 +290,7 @@ impl Tenancy {
         let entry = Entry::new(context, &self.0.keys, organisation, resource_of(id))?;
         let tenancy = self.clone();
         let forget = self.0.known_exposures.forget(move |of, _| *of == project);
-        let by_operator = *context.principal() == Principal::Operator;
+        let by_operator = context.principal().is_operator();
         let create = move |transaction: &Transaction<'_>| {
             tenancy.refuse_operator(transaction, by_operator, organisation)?;
             let what = tenancy.exposable(transaction, project, &terms)?;

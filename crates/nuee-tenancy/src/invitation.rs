@@ -7,17 +7,15 @@
 use std::time::Duration;
 
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{
-    Assurance, Context, EmailAddress, Grants, InvitationId, Principal, Role, Secret, Timestamp, UserId,
-};
+use nuee_base::{Assurance, Context, EmailAddress, Grants, InvitationId, Role, Secret, Timestamp, UserId};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::{RowBuilder, TokenDigest};
 use nuee_metadata::{CredentialRow, IdentityRow, InvitationRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Tenancy, User,
-    membership::{Grant, place_of, scope_of},
+    Error, Realm, Tenancy, User,
+    membership::{Grant, check_role, place_of, scope_of},
     project_keys::{decode, encode},
     user::{check_name, state},
 };
@@ -112,7 +110,7 @@ fn sealed_context(id: InvitationId) -> Vec<u8> {
 impl Tenancy {
     /// Invites somebody to have a role at the place that the permit is for; gives the token to be passed on.
     ///
-    /// Whoever runs the platform can invite the first owner of an organisation, and nobody else.
+    /// Whoever runs the platform can invite the first owner of an organisation, and nobody else to one; and other operators.
     pub async fn invite(
         &self,
         context: &Context,
@@ -121,6 +119,7 @@ impl Tenancy {
     ) -> Result<(Invitation, Secret), Error> {
         permit.require(Action::CreateInvitation, permit.resource())?;
         let place = permit.resource();
+        check_role(place, offer.role)?;
         let (organisation, scope) = scope_of(place)?;
         let created_at = context.now();
         let invitation = Invitation {
@@ -142,7 +141,7 @@ impl Tenancy {
         let entry = Entry::new(context, &self.0.keys, organisation, place.to_string())?;
         let (tenancy, said) = (self.clone(), said(&invitation));
         let first_owner = invitation.role == Role::Owner && matches!(place, Resource::Organisation(_));
-        let by_operator = *context.principal() == Principal::Operator;
+        let by_operator = context.principal().is_operator() && place != Resource::Platform;
         let write = move |transaction: &Transaction<'_>| {
             if by_operator && (!first_owner || tenancy.has_owner(transaction, organisation)?) {
                 let why = "whoever runs the platform invites the first owner of an organisation, and nobody else: ask an \
@@ -229,11 +228,17 @@ impl Tenancy {
         self.0.metadata.write(revoke).await
     }
 
-    /// The invitation that a token is of, if it can be accepted now.
-    pub fn find_invitation(&self, context: &Context, token: &Secret) -> Result<Invitation, Error> {
+    /// The invitation that a token is of, if it can be accepted now, and to an account of this realm.
+    pub fn find_invitation(
+        &self,
+        context: &Context,
+        (realm, token): (Realm, &Secret),
+    ) -> Result<Invitation, Error> {
         let digest = TokenDigest::of(token.expose()).to_bytes();
         let row = self.0.metadata.read(|snapshot| snapshot.invitation(&digest))?;
-        let row = row.filter(|row| row.expires_at > context.now()).ok_or(NO_INVITATION)?;
+        let fits =
+            |row: &InvitationRow| row.expires_at > context.now() && Realm::of(row.organisation) == realm;
+        let row = row.filter(fits).ok_or(NO_INVITATION)?;
         self.open_invitation(&row)
     }
 
@@ -243,10 +248,10 @@ impl Tenancy {
     pub async fn accept_invitation(
         &self,
         context: &Context,
-        token: &Secret,
+        (realm, token): (Realm, &Secret),
         (name, joining): (String, Joining),
     ) -> Result<User, Error> {
-        let invitation = self.find_invitation(context, token)?;
+        let invitation = self.find_invitation(context, (realm, token))?;
         let digest = TokenDigest::of(token.expose()).to_bytes();
         let (organisation, _) = scope_of(invitation.place)?;
         let now = context.now();
@@ -267,8 +272,7 @@ impl Tenancy {
             expires_at: invitation.role_expires_at,
         };
         let rows = NewUser::of(self, &user, joining)?;
-        let (grants, assurance) = (Grants::new(Vec::new()), Assurance::SingleFactor);
-        let actor = Principal::User { id: user.id, organisation, grants, assurance };
+        let actor = user.acting(Grants::new(Vec::new()), Assurance::SingleFactor);
         let actor = Context::new(context.environment().clone(), actor);
         let of_user = Entry::new(&actor, &self.0.keys, organisation, format!("user/{}", user.id))?;
         let of_place = Entry::new(&actor, &self.0.keys, organisation, invitation.place.to_string())?;

@@ -1,18 +1,19 @@
 //! The journal, for those who may see it.
 //!
-//! Whoever looks at what an organisation did is told of there too: the organisation's events say who saw them.
+//! Whoever looks at what an organisation did is told of there too: the organisation's events say who saw them. Operators do
+//! not see which objects an organisation's events are about, nor take an export, once the organisation has an owner.
 
 use std::io::Write;
 
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, OrganisationId, Timestamp};
 use nuee_journal::{
-    Entry, ExportRange, Exported, Filter, ListedLeaf, SignedCheckpoint, Subject, VerifierKey,
+    Entry, ExportRange, Exported, Filter, Leaf, ListedLeaf, SignedCheckpoint, Subject, VerifierKey,
 };
 use nuee_metadata::Transaction;
 use tokio::task::spawn_blocking;
 
-use crate::{Error, Tenancy};
+use crate::{Error, Tenancy, organisation::organisation_of};
 
 impl Tenancy {
     /// The signed state of the journal now.
@@ -26,7 +27,7 @@ impl Tenancy {
         Ok(self.0.journal.verifier_key()?)
     }
 
-    /// The last leaves of the organisation that the permit is for, of those that the filter takes, `limit` at most.
+    /// The last leaves of the organisation, or of the platform itself, that the permit is for, of those that the filter takes, `limit` at most.
     pub async fn list_journal(
         &self,
         context: &Context,
@@ -36,11 +37,23 @@ impl Tenancy {
         let organisation = self.seen(context, permit, "list").await?;
         let journal = self.0.journal.clone();
         let list = move || journal.list(organisation, &filter, limit);
-        Ok(spawn_blocking(list).await.map_err(|_| nuee_journal::Error::Interrupted)??)
+        let mut leaves = spawn_blocking(list).await.map_err(|_| nuee_journal::Error::Interrupted)??;
+        if context.principal().is_operator()
+            && self.0.metadata.read(|snapshot| self.has_owner(snapshot, organisation))?
+        {
+            leaves.iter_mut().filter_map(|listed| listed.leaf.as_mut()).for_each(hide_object);
+        }
+        Ok(leaves)
     }
 
     /// Notes that the leaves of the organisation that the permit is for are exported, and signs all that is there.
     pub async fn begin_export(&self, context: &Context, permit: &Permit) -> Result<(), Error> {
+        let organisation = organisation(permit)?;
+        let by_operator = context.principal().is_operator();
+        if by_operator && self.0.metadata.read(|snapshot| self.has_owner(snapshot, organisation))? {
+            let why = "the organisation has owners, and what it did is theirs to export";
+            return Err(Error::Conflict(why.to_owned()));
+        }
         self.seen(context, permit, "export").await?;
         self.0.journal.sequence().await?;
         Ok(())
@@ -70,8 +83,7 @@ impl Tenancy {
         how: &'static str,
     ) -> Result<OrganisationId, Error> {
         let organisation = organisation(permit)?;
-        let on = format!("organisation/{organisation}");
-        let entry = Entry::new(context, &self.0.keys, organisation, on)?;
+        let entry = Entry::new(context, &self.0.keys, organisation, permit.resource().to_string())?;
         let note = move |transaction: &Transaction<'_>| {
             entry.append(transaction, Action::ReadJournal.as_str(), Subject::detail(how))?;
             Ok::<_, Error>(())
@@ -81,11 +93,15 @@ impl Tenancy {
     }
 }
 
+/// Takes out of an event which object it is about.
+fn hide_object(leaf: &mut Leaf) {
+    if leaf.key.take().is_some() {
+        (leaf.version, leaf.upload, leaf.part, leaf.detail) = (None, None, None, None);
+    }
+}
+
 /// The organisation whose journal a permit lets see.
 fn organisation(permit: &Permit) -> Result<OrganisationId, Error> {
     permit.require(Action::ReadJournal, permit.resource())?;
-    match permit.resource() {
-        Resource::Organisation(organisation) => Ok(organisation),
-        other => Err(Error::NotFound { kind: "organisation", name: other.to_string() }),
-    }
+    organisation_of(permit)
 }

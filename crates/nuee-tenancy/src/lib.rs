@@ -57,7 +57,7 @@ pub use quota::{Holdings, Quota, Quotas};
 pub use service_account::{AccessKey, KnownKey, ServiceAccount};
 pub use session::{Beginner, Known, Session, TemporaryKey, Wanted};
 pub use sign_in::{Binding, Client, GivenToken, KnownUser, LONGEST_SIGN_IN, RENEWED_AFTER, Shown, SignIn};
-pub use user::User;
+pub use user::{Realm, User};
 pub use verify::DamagedRow;
 
 use access_key::KeyUses;

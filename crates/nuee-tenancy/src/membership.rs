@@ -53,9 +53,9 @@ impl Grant {
     /// Where it holds, as decisions have it.
     pub(crate) fn scope(&self) -> Option<Scope> {
         match self.place {
-            Resource::Organisation(_) => Some(Scope::Organisation),
+            Resource::Organisation(_) | Resource::Platform => Some(Scope::Organisation),
             Resource::Project { project, .. } => Some(Scope::Project(project)),
-            Resource::Platform | Resource::Bucket { .. } => None,
+            Resource::Bucket { .. } => None,
         }
     }
 
@@ -103,16 +103,28 @@ pub(crate) fn scope_of(place: Resource) -> Result<(OrganisationId, [u8; 16]), Er
     match place {
         Resource::Organisation(organisation) => Ok((organisation, organisation.to_bytes())),
         Resource::Project { organisation, project } => Ok((organisation, project.to_bytes())),
-        Resource::Platform | Resource::Bucket { .. } => Err(Error::Invalid {
+        Resource::Platform => Ok((OrganisationId::PLATFORM, OrganisationId::PLATFORM.to_bytes())),
+        Resource::Bucket { .. } => Err(Error::Invalid {
             kind: "role",
             why: "users have roles in organisations and projects".to_owned(),
         }),
     }
 }
 
+/// That a role can be had at a place.
+pub(crate) fn check_role(place: Resource, role: Role) -> Result<(), Error> {
+    if place == Resource::Platform && !matches!(role, Role::Owner | Role::Auditor) {
+        let why = "an operator is an owner or an auditor of the platform".to_owned();
+        return Err(Error::Invalid { kind: "role", why });
+    }
+    Ok(())
+}
+
 /// The place that rows of an organisation name so.
 pub(crate) fn place_of(organisation: OrganisationId, scope: [u8; 16]) -> Resource {
-    if scope == organisation.to_bytes() {
+    if organisation == OrganisationId::PLATFORM {
+        Resource::Platform
+    } else if scope == organisation.to_bytes() {
         Resource::Organisation(organisation)
     } else {
         Resource::Project { organisation, project: ProjectId::from_bytes(scope) }
@@ -163,6 +175,7 @@ impl Tenancy {
         if !grant.holds_at(grant.granted_at) {
             return Err(invalid("it must end in the future"));
         }
+        check_role(grant.place, grant.role)?;
         let (organisation, scope) = scope_of(grant.place)?;
         let present = self.grants_of(transaction, organisation, grant.user)?;
         if present.len() >= MAX_GRANTS {

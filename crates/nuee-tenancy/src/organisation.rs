@@ -182,10 +182,11 @@ impl Tenancy {
     }
 }
 
-/// The organisation that a permit is for.
+/// The organisation that a permit is for, or what stands for the platform itself.
 pub(crate) fn organisation_of(permit: &Permit) -> Result<OrganisationId, Error> {
     match permit.resource() {
         Resource::Organisation(organisation) => Ok(organisation),
+        Resource::Platform => Ok(OrganisationId::PLATFORM),
         other => Err(Error::NotFound { kind: "organisation", name: other.to_string() }),
     }
 }

@@ -164,7 +164,7 @@ impl Tenancy {
         let key_row = self.key_row((organisation, id), &key, (created_at, None))?;
         let entry = Entry::new(context, &self.0.keys, organisation, format!("service-account/{id}"))?;
         let tenancy = self.clone();
-        let by_operator = *context.principal() == Principal::Operator;
+        let by_operator = context.principal().is_operator();
         let create = move |transaction: &Transaction<'_>| {
             tenancy.refuse_operator(transaction, by_operator, organisation)?;
             match transaction.insert_service_account(&row) {

@@ -15,7 +15,7 @@ use nuee_metadata::{RowCache, SignInRow, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Grant, Tenancy, User,
+    Error, Grant, Realm, Tenancy, User,
     project_keys::{decode, encode},
     service_account::SECRET_LETTERS,
 };
@@ -123,12 +123,7 @@ impl KnownUser {
     pub fn principal(&self, now: Timestamp) -> Principal {
         let holding = self.grants.iter().filter(|grant| grant.holds_at(now));
         let roles = holding.filter_map(|grant| Some((grant.scope()?, grant.role))).collect();
-        Principal::User {
-            id: self.user.id,
-            organisation: self.user.organisation,
-            grants: Grants::new(roles),
-            assurance: self.sign_in.shown.assurance,
-        }
+        self.user.acting(Grants::new(roles), self.sign_in.shown.assurance)
     }
 
     /// Its roles, those that have ended among them.
@@ -207,12 +202,7 @@ impl Tenancy {
 
     /// The same context, in which a user acts.
     pub(crate) fn acting_as(context: &Context, user: &User) -> Context {
-        let principal = Principal::User {
-            id: user.id,
-            organisation: user.organisation,
-            grants: Grants::new(Vec::new()),
-            assurance: Assurance::SingleFactor,
-        };
+        let principal = user.acting(Grants::new(Vec::new()), Assurance::SingleFactor);
         Context::new(context.environment().clone(), principal)
     }
 
@@ -253,19 +243,20 @@ impl Tenancy {
         })
     }
 
-    /// What a token makes known to whoever comes by a zone. An error of the kind denied if it is unknown, has ended, or is
-    /// shown elsewhere than where the sign-in began.
+    /// What a token makes known to whoever comes by a zone to where accounts of a realm belong. An error of the kind denied
+    /// if it is unknown, has ended, or is shown elsewhere than where the sign-in began.
     pub async fn known_user(
         &self,
         context: &Context,
         token: &Secret,
-        zone: &str,
+        (realm, zone): (Realm, &str),
     ) -> Result<Arc<KnownUser>, Error> {
         let digest = TokenDigest::of(token.expose()).to_bytes();
         let known = self.0.known_users.get_or_read(&digest, || self.read_known_user(&digest))?;
         let known = known.ok_or(NOT_SIGNED_IN)?;
         let (now, sign_in) = (context.now(), &known.sign_in);
-        if sign_in.expires_at <= now || sign_in.binding.zone != zone {
+        let is_elsewhere = sign_in.binding.zone != zone || Realm::of(known.user.organisation) != realm;
+        if sign_in.expires_at <= now || is_elsewhere {
             return Err(NOT_SIGNED_IN);
         }
         if known.is_old_token && sign_in.renewed_at.saturating_add(OLD_TOKEN_DOES) <= now {

@@ -1,11 +1,13 @@
-//! Users: people, each of one organisation.
+//! Users: people, each of one organisation; and operators, who are of the platform itself and of no organisation.
+//!
+//! The accounts of the two have nothing in common: who is both has two, each of which is known where it belongs alone.
 //!
 //! A user is found by an address, which is kept sealed: what the database finds it by is a code of it that tells nothing
 //! without the keys. A user who is suspended signs in no more, and whose sign-ins have ended; nothing of what it did is
 //! forgotten.
 
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{Context, EmailAddress, OrganisationId, Timestamp, UserId};
+use nuee_base::{Assurance, Context, EmailAddress, Grants, OrganisationId, Principal, Timestamp, UserId};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
 use nuee_metadata::{Transaction, UserRow};
@@ -20,14 +22,38 @@ use crate::{
 /// The longest name of a person, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 
+/// Whose accounts are meant: a credential, a token or an invitation of the one is unknown where the other belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Realm {
+    /// Those of the people of organisations.
+    Organisations,
+    /// Those of operators.
+    Platform,
+}
+
+impl Realm {
+    /// Where the accounts of an organisation belong, or those of the platform itself.
+    pub(crate) fn of(organisation: OrganisationId) -> Self {
+        if organisation == OrganisationId::PLATFORM { Self::Platform } else { Self::Organisations }
+    }
+
+    /// For what an address is coded.
+    fn logins(self) -> &'static str {
+        match self {
+            Self::Organisations => "logins",
+            Self::Platform => "logins of operators",
+        }
+    }
+}
+
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// Its id.
     pub id: UserId,
-    /// The organisation it belongs to.
+    /// The organisation it belongs to; [`OrganisationId::PLATFORM`] if it is an operator.
     pub organisation: OrganisationId,
-    /// By what it signs in and is written to, unique on the platform.
+    /// By what it signs in and is written to, unique in its realm.
     pub email: EmailAddress,
     /// What people call it.
     pub name: String,
@@ -35,6 +61,17 @@ pub struct User {
     pub created_at: Timestamp,
     /// Since when it signs in no more.
     pub suspended_at: Option<Timestamp>,
+}
+
+impl User {
+    /// Who acts when it does, with these roles.
+    pub(crate) fn acting(&self, grants: Grants, assurance: Assurance) -> Principal {
+        let Self { id, organisation, .. } = *self;
+        match Realm::of(organisation) {
+            Realm::Organisations => Principal::User { id, organisation, grants, assurance },
+            Realm::Platform => Principal::OperatorAccount { id, grants, assurance },
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,8 +110,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
 
 impl Tenancy {
     /// By what the user with this address is found.
-    pub(crate) fn login_of(&self, email: &EmailAddress) -> Result<[u8; 32], Error> {
-        Ok(RowBuilder::new("logins").bytes(email.as_str().as_bytes()).mac(&*self.0.keys.lookup_key()?))
+    pub(crate) fn login_of(&self, realm: Realm, email: &EmailAddress) -> Result<[u8; 32], Error> {
+        let named = RowBuilder::new(realm.logins()).bytes(email.as_str().as_bytes());
+        Ok(named.mac(&*self.0.keys.lookup_key()?))
     }
 
     pub(crate) fn user_row(&self, user: &User) -> Result<UserRow, Error> {
@@ -84,7 +122,7 @@ impl Tenancy {
             suspended_at_micros: user.suspended_at.map(Timestamp::as_micros),
             sealed: self.0.keys.wrap(user.organisation, &sealed_context(user.id), &sealed)?,
         })?;
-        let login = self.login_of(&user.email)?;
+        let login = self.login_of(Realm::of(user.organisation), &user.email)?;
         let mut row = UserRow { id: user.id, organisation: user.organisation, login, record, mac: [0; 32] };
         row.mac = fields(&row).mac(&*self.0.keys.row_mac_key(user.organisation)?);
         Ok(row)
@@ -122,7 +160,7 @@ impl Tenancy {
     pub fn user_by_email(&self, permit: &Permit, email: &EmailAddress) -> Result<Option<User>, Error> {
         permit.require(Action::ListUsers, permit.resource())?;
         let organisation = organisation_of(permit)?;
-        let login = self.login_of(email)?;
+        let login = self.login_of(Realm::of(organisation), email)?;
         let row = self.0.metadata.read(|snapshot| snapshot.user_of_login(&login))?;
         row.filter(|row| row.organisation == organisation).map(|row| self.open_user(&row)).transpose()
     }
@@ -131,7 +169,7 @@ impl Tenancy {
     /// and must name it.
     pub fn locate_user(&self, place: Resource, email: &EmailAddress) -> Result<Option<UserId>, Error> {
         let Resource::Organisation(organisation) = place else { return Ok(None) };
-        let login = self.login_of(email)?;
+        let login = self.login_of(Realm::of(organisation), email)?;
         let row = self.0.metadata.read(|snapshot| snapshot.user_of_login(&login))?;
         let found =
             row.filter(|row| row.organisation == organisation).map(|row| self.open_user(&row)).transpose()?;

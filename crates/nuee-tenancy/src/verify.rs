@@ -27,6 +27,7 @@ impl Tenancy {
         self.0.metadata.read_consistent(|snapshot| {
             let mut damaged = Vec::new();
             let mut rows = States::new();
+            self.verify_people(snapshot, OrganisationId::PLATFORM, &mut rows, &mut damaged)?;
             for row in snapshot.organisations()? {
                 let (id, name) = (row.id, row.name.clone());
                 rows.insert(format!("organisation/{id}"), name.to_string());

@@ -96,8 +96,14 @@ async fn join(
         Offer { email: format!("user-{number}@education.example").parse()?, role, role_expires_at: None };
     let (_, token) = platform.tenancy().invite(&context, &permit, offer).await?;
     let joining = Joining::Issuer { issuer: "made".to_owned(), subject: number.to_string() };
-    let joined =
-        platform.tenancy().accept_invitation(&context, &token, (format!("User {number}"), joining)).await?;
+    let joined = platform
+        .tenancy()
+        .accept_invitation(
+            &context,
+            (nuee_tenancy::Realm::Organisations, &token),
+            (format!("User {number}"), joining),
+        )
+        .await?;
     Ok(joined.id)
 }
 

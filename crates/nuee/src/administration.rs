@@ -10,6 +10,8 @@ mod execute;
 mod exposure;
 mod identity;
 mod journal;
+mod operator;
+mod remote;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -20,6 +22,8 @@ use serde::{Deserialize, Serialize};
 pub use execute::Administration;
 pub use exposure::{Exposure, ExposureRequest, ExposureTerms};
 pub(crate) use identity::{AssumableRole, Session, Terms};
+pub use operator::OperatorRequest;
+pub(crate) use operator::{Invited, Operator, OperatorInvitation};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +167,11 @@ pub enum Request {
     },
     /// List the organisations.
     ListOrganisations,
+    /// See who runs the platform, and change that.
+    Operators {
+        /// Which of these.
+        operators: OperatorRequest,
+    },
     /// Make a project in an organisation.
     CreateProject {
         /// The organisation.
@@ -194,6 +203,11 @@ pub enum Request {
         /// The organisation.
         #[serde(with = "crate::text")]
         organisation: Slug,
+        /// Which leaves.
+        query: JournalQuery,
+    },
+    /// List what the leaves of the journal say that are of no organisation: of operators, and of the platform itself.
+    ListPlatformJournal {
         /// Which leaves.
         query: JournalQuery,
     },
@@ -374,6 +388,28 @@ pub enum Reply {
         token: Secret,
         /// Until when it can be accepted (RFC 3339).
         expires_at: String,
+    },
+    /// Who runs the platform.
+    Operators {
+        /// Those who do, or did.
+        operators: Vec<Operator>,
+        /// Those who are invited to.
+        invitations: Vec<OperatorInvitation>,
+    },
+    /// Somebody was invited to run the platform.
+    OperatorInvited(Invited),
+    /// An operator must choose another password and another device.
+    OperatorReset {
+        /// Who.
+        email: String,
+        /// What is passed on, with which it does so; not shown again.
+        #[serde(with = "crate::text::secret")]
+        token: Secret,
+    },
+    /// What an operator may do has changed.
+    OperatorChanged {
+        /// What was done, in words.
+        said: String,
     },
     /// The organisations.
     Organisations {

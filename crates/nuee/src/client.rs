@@ -114,10 +114,15 @@ impl Client {
         }
     }
 
-    /// Keeps who is signed in, in this file.
-    pub(crate) fn keep(&mut self, file: PathBuf, (email, organisation): (String, String)) -> Result<()> {
+    /// Keeps who is signed in, in this file; of no organisation, an operator.
+    pub(crate) fn keep(
+        &mut self,
+        file: PathBuf,
+        (email, organisation): (String, Option<String>),
+    ) -> Result<()> {
         self.login.email = email;
-        self.login.organisation = organisation;
+        self.login.operator = organisation.is_none();
+        self.login.organisation = organisation.unwrap_or_default();
         self.login.write(&file)?;
         self.file = Some(file);
         Ok(())

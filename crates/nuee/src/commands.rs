@@ -9,6 +9,7 @@ mod journal;
 mod key;
 mod member;
 mod object;
+mod operator;
 mod sign_in;
 mod start;
 mod witness;
@@ -127,6 +128,9 @@ enum Command {
     /// Make and list the projects of an organisation, and bound what they may hold and be exposed to
     #[command(subcommand)]
     Project(administer::ProjectCommand),
+    /// See who runs the platform, by accounts of their own, and change that
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
     /// Say what of a project may be reached from which zone, list that, and end it
     #[command(subcommand)]
     Exposure(exposure::ExposureCommand),
@@ -189,6 +193,7 @@ pub fn run() -> ExitCode {
         Command::Session(command) => identity::session(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
         Command::Project(command) => administer::project(command, &common),
+        Command::Operator(command) => operator::run(command, &common),
         Command::Exposure(command) => exposure::run(command, &common),
         Command::Login(login) => sign_in::login(&login, &common),
         Command::Logout(logout) => sign_in::logout(&logout, &common),

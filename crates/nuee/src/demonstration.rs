@@ -10,7 +10,7 @@ use nuee_base::{Assurance, Context, ObjectKey, Principal, Role, Secret};
 use nuee_store::{
     Body, Bucket, ChecksumAlgorithm, Conditions, Described, Details, ExpectedChecksum, NewBucket,
 };
-use nuee_tenancy::{Binding, Client, Joining, KnownUser, Offer, Profile, Project, Shown, User};
+use nuee_tenancy::{Binding, Client, Joining, KnownUser, Offer, Profile, Project, Realm, Shown, User};
 
 use crate::Platform;
 
@@ -120,7 +120,7 @@ async fn invite(
     let credential = tenancy.new_credential(&email.parse()?, password.clone()).await?;
     let joining = (name.to_owned(), Joining::Local(credential));
     let nobody = Context::new(platform.environment().clone(), Principal::Anonymous);
-    let user = tenancy.accept_invitation(&nobody, &token, joining).await?;
+    let user = tenancy.accept_invitation(&nobody, (Realm::Organisations, &token), joining).await?;
     Ok((user, DemonstrationAccount { email, may, password }))
 }
 
@@ -131,7 +131,7 @@ async fn with_device(platform: &Platform, user: &User) -> Result<(Context, Vec<S
     let binding = Binding { client: Client::CommandLine, zone: "local".to_owned() };
     let shown = Shown { assurance: Assurance::MultiFactor, by: "the first start".to_owned() };
     let given = tenancy.begin_sign_in(&nobody, user.id, (binding, shown)).await?;
-    let known = tenancy.known_user(&nobody, &given.token, "local").await?;
+    let known = tenancy.known_user(&nobody, &given.token, (Realm::Organisations, "local")).await?;
     let device = tenancy.begin_enrolment(&nobody, &known).await?;
     let enrolled = tenancy.finish_enrolment(&nobody, &known, device.code_at(nobody.now())).await?;
     let context = Context::new(environment.clone(), acting(&known, &nobody));

@@ -38,8 +38,8 @@ mod witnesses;
 
 pub use administration::{
     Administration, Exposure, ExposureRequest, ExposureTerms, Finding, JournalLeaf, JournalQuery,
-    JournalWitness, LifecycleCount, LifecycleRun, Organisation, Progress, Project, Reply, Request,
-    ServiceAccount, Status, Verified,
+    JournalWitness, LifecycleCount, LifecycleRun, OperatorRequest, Organisation, Progress, Project, Reply,
+    Request, ServiceAccount, Status, Verified,
 };
 pub use commands::run;
 pub use first_start::FirstStart;

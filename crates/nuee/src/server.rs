@@ -23,7 +23,7 @@ use crate::{
     sessions,
     settings::Planned,
     socket::Socket,
-    surface::{self, ApiNames, ApiSurface, ByHost, S3Surface},
+    surface::{self, ApiNames, ApiSurface, ByHost, ByPath, S3Surface},
     tls::{self, Certificates},
     webhooks::Webhooks,
 };
@@ -96,12 +96,6 @@ impl Server {
         let shutdown = CancellationToken::new();
         let webhooks = Webhooks::open(&settings, &platform, &metrics)?;
         let sequencing = Sequencing::new(platform.journal().clone(), environment.clone(), &metrics)?;
-        let surfaces = Surfaces {
-            s3: Arc::new(S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?),
-            api: Arc::new(ApiSurface::new(&platform, SignIns::open(&settings, &environment)?, &metrics)),
-            names: ApiNames::new(&settings.api.domains),
-            admin: Arc::new(admin_surface(&platform, certificates.clone(), metrics)?),
-        };
         let serving = Serving {
             pid: std::process::id(),
             listen: addresses.s3,
@@ -111,6 +105,17 @@ impl Server {
             started_at: environment.now().to_string(),
         };
         let administration = Administration::new(platform.clone(), Some(serving));
+        let sign_ins = || SignIns::open(&settings, &environment);
+        let operators = ApiSurface::for_operators(administration.clone(), sign_ins()?, &metrics);
+        let surfaces = Surfaces {
+            s3: Arc::new(S3Surface::new(&platform, &settings, webhooks.destinations(), &metrics)?),
+            api: Arc::new(ApiSurface::new(&platform, sign_ins()?, &metrics)),
+            names: ApiNames::new(&settings.api.domains),
+            admin: Arc::new(ByPath {
+                admin: admin_surface(&platform, certificates.clone(), metrics)?,
+                operators,
+            }),
+        };
         let (stop_reclaiming, stopped) = watch::channel(false);
         let stop_sequencing = CancellationToken::new();
         let (store, tenancy) = (platform.store().clone(), platform.tenancy().clone());
@@ -272,7 +277,7 @@ struct Surfaces {
     s3: Arc<S3Surface>,
     api: Arc<ApiSurface>,
     names: ApiNames,
-    admin: Arc<AdminSurface>,
+    admin: Arc<ByPath>,
 }
 
 impl Surfaces {

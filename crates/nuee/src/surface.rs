@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use http::{Request, Response};
-use http_body_util::Either;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use nuee_base::Zone;
 use nuee_keys::KeyCustody;
 use nuee_s3::{Destinations, Operation};
 use nuee_sites::DirectorySite;
-use nuee_web::{Check, Handler, Metrics, OperationMetrics, RequestBody};
+use nuee_web::{AdminSurface, Arrival, Check, Handler, Metrics, OperationMetrics, Problem, RequestBody};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Platform, Settings, SignIns, data_directory::metadata_file, issuers::Issuers, tls::Certificates,
+    Administration, Platform, Settings, SignIns, data_directory::metadata_file, issuers::Issuers,
+    tls::Certificates,
 };
 
 /// Less free space than this, in bytes, is told as unready: new objects are refused soon.
@@ -65,7 +68,7 @@ impl Handler for S3Surface {
     }
 }
 
-/// The management API, as a handler of a listener.
+/// The management API, or that of operators, as a handler of a listener.
 pub(crate) struct ApiSurface {
     service: nuee_api::Service,
     requests: OperationMetrics,
@@ -80,6 +83,23 @@ impl ApiSurface {
             Box::new(sign_ins),
         );
         Self { service: nuee_api::Service::new(parts), requests: metrics.operation("api", "request") }
+    }
+
+    /// That of operators, who have this administration carry out what they ask.
+    pub(crate) fn for_operators(
+        administration: Administration,
+        sign_ins: SignIns,
+        metrics: &Metrics,
+    ) -> Self {
+        let platform = administration.platform();
+        let parts = nuee_api::Parts::new(
+            platform.tenancy().clone(),
+            (platform.store().clone(), platform.decider().clone()),
+            platform.environment().clone(),
+            Box::new(sign_ins),
+        );
+        let service = nuee_api::Service::new(parts.for_operators(Box::new(administration)));
+        Self { service, requests: metrics.operation("operators", "request") }
     }
 }
 
@@ -133,6 +153,30 @@ impl Handler for ByHost {
         } else {
             self.s3.handle(request).await.map(Either::Left)
         }
+    }
+}
+
+/// Health, metrics and the operators' API on one listener, told apart by the path that a request is for.
+pub(crate) struct ByPath {
+    pub(crate) admin: AdminSurface,
+    pub(crate) operators: ApiSurface,
+}
+
+impl Handler for ByPath {
+    type Body = Either<Full<Bytes>, nuee_api::Body>;
+
+    async fn handle(&self, request: Request<RequestBody>) -> Response<Self::Body> {
+        if !request.uri().path().starts_with("/api/") {
+            return self.admin.handle(request).await.map(Either::Left);
+        }
+        // Passwords and tokens go over no network in clear.
+        let arrival = request.extensions().get::<Arrival>();
+        if arrival.is_some_and(|arrival| arrival.secure || arrival.zone == Zone::Local) {
+            return self.operators.handle(request).await.map(Either::Right);
+        }
+        let detail =
+            "operators sign in on the machine of the server, or inside TLS: set `tls` of this listener";
+        Problem::new(StatusCode::FORBIDDEN).with_detail(detail).into_response().map(Either::Left)
     }
 }
 

@@ -81,7 +81,7 @@ fn compare(
 /// What the decision is to be, from what the statements say, the boundaries, and what the role permits.
 fn expected(question: &Question, outcome: Outcome, restricted: bool, by_role: bool) -> Outcome {
     let outside = match (&question.principal, &question.resource) {
-        (Principal::Operator, _) => true,
+        (Principal::Operator | Principal::OperatorAccount { .. }, _) => true,
         (principal, Resource::Bucket { organisation, .. }) => {
             principal.organisation().is_some_and(|own| own != *organisation)
         }

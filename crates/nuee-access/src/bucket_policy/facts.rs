@@ -179,7 +179,7 @@ fn kind(principal: &Principal) -> &'static str {
         Principal::Anonymous => "Anonymous",
         Principal::ServiceAccount { .. } | Principal::User { .. } => "User",
         Principal::Session { .. } => "AssumedRole",
-        Principal::Operator | Principal::Lifecycle => "",
+        Principal::Operator | Principal::OperatorAccount { .. } | Principal::Lifecycle => "",
     }
 }
 
@@ -189,7 +189,7 @@ fn user_id(principal: &Principal) -> String {
         Principal::ServiceAccount { id, .. } => id.to_string(),
         Principal::User { id, .. } => id.to_string(),
         Principal::Session { id, name, .. } => format!("{id}:{name}"),
-        Principal::Operator | Principal::Lifecycle => String::new(),
+        Principal::Operator | Principal::OperatorAccount { .. } | Principal::Lifecycle => String::new(),
     }
 }
 
@@ -210,6 +210,9 @@ fn principal_arn(principal: &Principal) -> String {
         }
         Principal::User { id, organisation, .. } => format!("arn:aws:iam::{organisation}:user/{id}"),
         Principal::Session { project, assumed, .. } => format!("arn:aws:iam::{project}:role/{assumed}"),
-        Principal::Anonymous | Principal::Operator | Principal::Lifecycle => String::new(),
+        Principal::Anonymous
+        | Principal::Operator
+        | Principal::OperatorAccount { .. }
+        | Principal::Lifecycle => String::new(),
     }
 }

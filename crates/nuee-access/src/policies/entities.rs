@@ -24,6 +24,7 @@ pub(crate) struct Vocabulary {
     role: EntityTypeName,
     anonymous: EntityTypeName,
     operator: EntityTypeName,
+    platform_role: EntityTypeName,
     lifecycle: EntityTypeName,
     service_account: EntityTypeName,
     session: EntityTypeName,
@@ -42,6 +43,7 @@ impl Vocabulary {
             role: "Nuee::Role".parse()?,
             anonymous: "Nuee::Anonymous".parse()?,
             operator: "Nuee::Operator".parse()?,
+            platform_role: "Nuee::PlatformRole".parse()?,
             lifecycle: "Nuee::Lifecycle".parse()?,
             service_account: "Nuee::ServiceAccount".parse()?,
             session: "Nuee::Session".parse()?,
@@ -59,6 +61,7 @@ impl Vocabulary {
         match principal {
             Principal::Anonymous => uid(&self.anonymous, "anonymous"),
             Principal::Operator => uid(&self.operator, "operator"),
+            Principal::OperatorAccount { id, .. } => uid(&self.operator, id.to_string()),
             Principal::Lifecycle => uid(&self.lifecycle, "lifecycle"),
             Principal::ServiceAccount { id, .. } => uid(&self.service_account, id.to_string()),
             Principal::Session { id, .. } => uid(&self.session, id.to_string()),
@@ -106,8 +109,14 @@ impl Vocabulary {
     ) -> Result<Entity, Unrepresentable> {
         let name = self.principal(principal);
         let (organisation, project, role, assumed) = match principal {
-            Principal::Anonymous | Principal::Operator | Principal::Lifecycle => {
+            Principal::Anonymous | Principal::Lifecycle => {
                 return Ok(Entity::with_uid(name));
+            }
+            Principal::Operator => {
+                return self.operator_entity(name, [Role::Owner], Assurance::MultiFactor);
+            }
+            Principal::OperatorAccount { grants, assurance, .. } => {
+                return self.operator_entity(name, grants.in_organisation(), *assurance);
             }
             Principal::User { organisation, grants, assurance, .. } => {
                 return self.user_entity(name, *organisation, (grants, *assurance), resource);
@@ -127,6 +136,19 @@ impl Vocabulary {
         let text = |name: &Slug| RestrictedExpression::new_string(name.to_string());
         attributes.extend(assumed.map(|assumed| ("assumed".to_owned(), text(assumed))));
         Entity::new(name, attributes, HashSet::from([self.role(*role)])).map_err(|_| Unrepresentable)
+    }
+
+    /// An operator, with its roles.
+    fn operator_entity(
+        &self,
+        name: EntityUid,
+        roles: impl IntoIterator<Item = Role>,
+        assurance: Assurance,
+    ) -> Result<Entity, Unrepresentable> {
+        let multi_factor = RestrictedExpression::new_bool(assurance == Assurance::MultiFactor);
+        let attributes = HashMap::from([("multiFactor".to_owned(), multi_factor)]);
+        let roles = roles.into_iter().map(|role| uid(&self.platform_role, role.as_str())).collect();
+        Entity::new(name, attributes, roles).map_err(|_| Unrepresentable)
     }
 
     /// A user with the roles that it has where the resource stands.

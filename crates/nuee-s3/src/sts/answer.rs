@@ -162,9 +162,11 @@ impl Caller {
                 (session_arn(&role_arn(*project, assumed), name), format!("{id}:{name}"))
             }
             // Users sign in elsewhere, and sign no request with a key.
-            Principal::Anonymous | Principal::Operator | Principal::Lifecycle | Principal::User { .. } => {
-                return Err(Fault::unsigned());
-            }
+            Principal::Anonymous
+            | Principal::Operator
+            | Principal::OperatorAccount { .. }
+            | Principal::Lifecycle
+            | Principal::User { .. } => return Err(Fault::unsigned()),
         };
         let account = principal.place().map(|(_, project)| project.to_string()).unwrap_or_default();
         Ok(Self { arn, id, account })

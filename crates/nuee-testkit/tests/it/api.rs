@@ -3,6 +3,7 @@
 mod bench;
 mod generated;
 mod matrix;
+mod operators;
 mod people;
 mod sign_ins;
 mod things;

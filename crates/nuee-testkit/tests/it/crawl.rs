@@ -12,10 +12,12 @@ use nuee_testkit::{Client, Place, TestServer, signer::Draft};
 use tokio::runtime::Runtime;
 
 /// All that is open to everybody, whatever the query.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 14] = [
+    "admin GET /api/v1/openapi.json",
     "admin GET /health/live",
     "admin GET /health/ready",
     "admin GET /metrics",
+    "admin HEAD /api/v1/openapi.json",
     "admin HEAD /health/live",
     "admin HEAD /health/ready",
     "admin HEAD /metrics",
@@ -39,7 +41,7 @@ const PATHS: &str = "
     /debug/heap /trace /log /logs /config /env /actuator /actuator/env /server-status /admin /admin/
     /admin/keys /admin/v1 /console /login /logout /signup /setup /ui /dashboard /api /api/v1
     /api/v1/openapi.json /api/v1/issuers /api/v1/issuers/callback /api/v1/journal/key /api/v1/sign-ins /api/v1/sign-ins/current /api/v1/invitations/acceptances
-    /api/v1/password-resets /api/v1/account/password /api/v1/organisations/education
+    /api/v1/password-resets /api/v1/requests /api/v1/account/password /api/v1/organisations/education
     /api/v1/organisations/education/journal/export /api/v1/organisations/education/projects/schools/buckets
     /api/v1/organisations /api/v1/projects /api/v1/service-accounts /v1 /v1/sys/health /graphql
     /openapi.json /swagger.json /swagger-ui/ /docs /sts /iam /oauth2/token /.well-known/security.txt

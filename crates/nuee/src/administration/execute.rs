@@ -22,14 +22,27 @@ use crate::Platform;
 #[derive(Clone)]
 pub struct Administration {
     pub(super) platform: Platform,
-    serving: Option<Serving>,
+    pub(super) serving: Option<Serving>,
+    /// Who acts.
+    context: Context,
 }
 
 impl Administration {
     /// Administration of this platform, on behalf of its operator; `serving` tells of the server that runs on it.
     #[must_use]
     pub fn new(platform: Platform, serving: Option<Serving>) -> Self {
-        Self { platform, serving }
+        let context = platform.operator();
+        Self { platform, serving, context }
+    }
+
+    /// What it administers.
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// The same, on behalf of the operator who acts in this context.
+    pub(super) fn acting(&self, context: Context) -> Self {
+        Self { context, ..self.clone() }
     }
 
     /// Carries out one request. `progress` is called now and then while it takes long.
@@ -71,6 +84,7 @@ impl Administration {
                 let organisations = self.organisations()?.iter().map(Organisation::from).collect();
                 Ok(Reply::Organisations { organisations })
             }
+            Request::Operators { operators } => self.operators(operators).await,
             Request::CreateProject { organisation, name } => {
                 let organisation = Resource::Organisation(self.organisation(&organisation)?.id);
                 let (context, permit) = self.permit(Action::CreateProject, organisation)?;
@@ -93,6 +107,7 @@ impl Administration {
                 Ok(Reply::JournalKey { key: self.platform.journal().verifier_key()?.to_string() })
             }
             Request::ListJournal { organisation, query } => self.list_journal(&organisation, query).await,
+            Request::ListPlatformJournal { query } => self.list_platform_journal(query).await,
             Request::ExportJournal { organisation, since, until, file } => {
                 self.export_journal(&organisation, [since, until], file).await
             }
@@ -103,7 +118,7 @@ impl Administration {
     }
 
     pub(super) fn permit(&self, action: Action, resource: Resource) -> Result<(Context, Permit)> {
-        let context = self.platform.operator();
+        let context = self.context.clone();
         let permit = self.platform.decider().decide(&context, action, resource)?;
         Ok((context, permit))
     }
@@ -141,6 +156,7 @@ impl Administration {
     }
 
     async fn status(&self) -> Result<Reply> {
+        let _ = self.permit(Action::ListOrganisations, Resource::Platform)?;
         let site = self.platform.site().clone();
         let usage = spawn_blocking(move || site.usage()).await??;
         Ok(Reply::Status(Status {

@@ -20,10 +20,17 @@ const MOST_LISTED: usize = 10_000;
 
 impl Administration {
     pub(super) async fn list_journal(&self, organisation: &Slug, query: JournalQuery) -> Result<Reply> {
+        self.list_of(Resource::Organisation(self.organisation(organisation)?.id), query).await
+    }
+
+    pub(super) async fn list_platform_journal(&self, query: JournalQuery) -> Result<Reply> {
+        self.list_of(Resource::Platform, query).await
+    }
+
+    async fn list_of(&self, resource: Resource, query: JournalQuery) -> Result<Reply> {
         let JournalQuery { action, by, on, since, until, before, limit } = query;
         ensure!(limit <= MOST_LISTED, "at most {MOST_LISTED} can be listed at once: export more than that");
         let filter = Filter { action, by, on, since: instant(since)?, until: instant(until)?, before };
-        let resource = Resource::Organisation(self.organisation(organisation)?.id);
         let (context, permit) = self.permit(Action::ReadJournal, resource)?;
         let listed = self.platform.tenancy().list_journal(&context, &permit, (filter, limit)).await?;
         Ok(Reply::Journal { leaves: listed.into_iter().map(JournalLeaf::from).collect() })

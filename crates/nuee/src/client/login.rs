@@ -22,8 +22,11 @@ pub(crate) struct Login {
     pub(crate) ca_bundle: Option<PathBuf>,
     /// Who.
     pub(crate) email: String,
-    /// Of which organisation.
+    /// Of which organisation; none if it is an operator.
     pub(crate) organisation: String,
+    /// Whether it runs the platform.
+    #[serde(default)]
+    pub(crate) operator: bool,
     /// What requests show.
     pub(crate) token: String,
     /// From when on the token is renewed (RFC 3339).

@@ -23,6 +23,9 @@ const UNNAMED: &str = "local";
 impl Client {
     /// Carries out what somebody asks who is signed in.
     pub(crate) async fn execute(&self, request: Request) -> Result<Reply> {
+        if self.login.operator {
+            return read(self.call(Method::POST, "/requests", Some(serde_json::to_value(request)?)).await?);
+        }
         match request {
             Request::CreateProject { organisation, name } => {
                 let path = format!("{}/projects", self.organisation(organisation.as_str())?);
@@ -94,6 +97,10 @@ impl Client {
     /// The path of the organisation: that of whoever is signed in.
     pub(crate) fn organisation(&self, named: &str) -> Result<String> {
         let own = &self.login.organisation;
+        ensure!(
+            !self.login.operator,
+            "you are signed in as an operator, who has no part in what organisations store: `nuee login` as a member"
+        );
         ensure!(named == UNNAMED || named == own, "you belong to the organisation {own}, and not to {named}");
         Ok(format!("/organisations/{}", segment(own)))
     }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use nuee_base::{AccessKeyId, EmailAddress, Environment, Role, Slug, Zone};
 
-use super::{Common, bucket, exposure, identity, journal, print, runtime};
+use super::{Common, bucket, exposure, identity, journal, operator, print, runtime};
 use crate::{
     Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
     administration::{
@@ -461,6 +461,14 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::AccessKeyDeleted => "The access key is deleted; it works no more.\n".to_owned(),
         Reply::Project(details) => show_project(details)?,
         Reply::Access(answer) => show_access(answer)?,
+        Reply::Operators { operators, invitations } => operator::show(operators, invitations)?,
+        Reply::OperatorInvited(invited) => operator::show_invited(invited),
+        Reply::OperatorReset { email, token } => format!(
+            "Pass this on to {email}; it is shown this once. With it, they choose another password (`nuee account reset`).\n\n  \
+             {}\n",
+            token.expose()
+        ),
+        Reply::OperatorChanged { said } => format!("{said}\n"),
         Reply::ExposureCreated(made) => exposure::show_exposure(made),
         Reply::Exposures { exposures } => exposure::show_exposures(exposures)?,
         Reply::ExposureDeleted => "The exposure has ended.\n".to_owned(),

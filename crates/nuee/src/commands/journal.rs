@@ -56,6 +56,9 @@ pub(super) struct List {
     /// Organisation
     #[arg(long, default_value = "local")]
     organisation: Slug,
+    /// In place of an organisation: what operators did to the platform itself
+    #[arg(long, conflicts_with = "organisation")]
+    platform: bool,
     /// What was done, such as `s3:PutObject`; a `*` at the end stands for anything
     #[arg(long)]
     action: Option<String>,
@@ -147,6 +150,9 @@ impl List {
             before: self.before,
             limit: self.limit,
         };
+        if self.platform {
+            return Request::ListPlatformJournal { query };
+        }
         Request::ListJournal { organisation: self.organisation, query }
     }
 }

@@ -128,7 +128,10 @@ pub(super) fn login(command: &LoginCommand, _: &Common) -> Result<ExitCode> {
 async fn keep(mut client: Client, given: &Value) -> Result<Value> {
     client.take_token(given)?;
     let who = client.call(Method::GET, "/sign-ins/current", None).await?;
-    client.keep(Login::usual_file()?, (text(&who["user"], "email")?, text(&who, "organisation")?))?;
+    client.keep(
+        Login::usual_file()?,
+        (text(&who["user"], "email")?, who["organisation"].as_str().map(str::to_owned)),
+    )?;
     Ok(who)
 }
 
@@ -251,13 +254,15 @@ fn show_who(who: &Value, output: Output) -> Result<ExitCode> {
     let factors = if who["multi_factor"] == true { "two factors" } else { "one factor" };
     let (user, until) = (&who["user"], text(who, "expires_at")?);
     let mut shown = format!("{}, {}\n", text(user, "name")?, text(user, "email")?);
-    writeln!(shown, "of {}, signed in by {factors} until {until}\n", text(who, "organisation")?)?;
+    let of = who["organisation"].as_str().unwrap_or("the platform, which they run");
+    writeln!(shown, "of {of}, signed in by {factors} until {until}\n")?;
     let rights = who["rights"].as_array().map(Vec::as_slice).unwrap_or_default();
     let cell = |right: &Value, name: &str| right[name].as_str().unwrap_or_default().to_owned();
     let rows: Vec<[String; 3]> = rights
         .iter()
         .map(|right| {
-            let place = right["project"].as_str().unwrap_or("the organisation").to_owned();
+            let whole = if who["organisation"].is_null() { "the platform" } else { "the organisation" };
+            let place = right["project"].as_str().unwrap_or(whole).to_owned();
             let ends = right["expires_at"].as_str().unwrap_or("never").to_owned();
             [place, cell(right, "role"), ends]
         })

@@ -54,7 +54,7 @@ pub enum ListenerService {
     S3,
     /// The management API, under the names of `api.domains`.
     Api,
-    /// Health and metrics.
+    /// Health, metrics, and the operators' API.
     Admin,
 }
 
@@ -81,10 +81,11 @@ pub(crate) const EXAMPLE: &str = "\
 # Listeners, each in a section of its own, in place of `server.listen`: see `docs/zones.md`. `zone` is the network whose
 # requests enter here, `rie` or `internet`, and what is reached from there must be exposed there; from `local`, this
 # machine, nothing needs an exposure. `services` are `s3`, `api` (the management API, under the names of `api.domains`),
-# or both, or `admin` (health and metrics). `device` is the network interface
+# or both, or `admin` (health, metrics and the operators' API, which answers to this machine and inside TLS alone).
+# `device` is the network interface
 # that requests must come in by: without it, a host takes what is sent to any of its addresses by any interface.
 # `trusted_proxies` are addresses or networks of proxies whose `X-Forwarded-For` is believed. `tls` says whether the
-# certificate of the section `tls` is presented; without it, S3 presents it where there is one.
+# certificate of the section `tls` is presented; without it, all but `admin` present it where there is one.
 #[listeners.public]
 #address = \"203.0.113.1:443\"
 #zone = \"internet\"
@@ -179,7 +180,6 @@ impl ListenerSettings {
                 self.zone != Zone::Internet,
                 "health and metrics need no credentials: `admin` is for the zones `local` and `rie`"
             );
-            ensure!(self.tls != Some(true), "`admin` speaks no TLS: leave `tls` out");
         }
         ensure!(
             self.tls != Some(true) || tls != TlsMode::Off,

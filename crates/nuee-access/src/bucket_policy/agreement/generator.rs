@@ -226,6 +226,11 @@ pub(super) fn place() -> Place {
             Principal::Anonymous,
             Principal::Anonymous,
             Principal::Operator,
+            Principal::OperatorAccount {
+                id: UserId::from_bytes([17; 16]),
+                grants: Grants::new(vec![(Scope::Organisation, Role::Owner)]),
+                assurance: Assurance::MultiFactor,
+            },
             account(5, organisation, project, Role::Owner),
             account(5, organisation, project, Role::Auditor),
             account(6, organisation, elsewhere, Role::Owner),

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -15,7 +16,7 @@ use nuee_base::{
     Assurance, Clock, Context, Environment, Grants, Principal, Role, Scope, Secret, SystemClock,
     SystemRandom, Timestamp, UserId,
 };
-use nuee_tenancy::{Binding, Client, Joining, Offer, Shown};
+use nuee_tenancy::{Binding, Client, Joining, Offer, Realm, Shown};
 use nuee_testkit::{Answer, Place, TestServer, Wire};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -118,7 +119,7 @@ impl Bench {
             let password = Secret::new(PASSWORD.to_owned());
             let credential = tenancy.new_credential(&email.parse().unwrap(), password).await.unwrap();
             let joining = (email.to_owned(), Joining::Local(credential));
-            tenancy.accept_invitation(&context, &token, joining).await.unwrap().id
+            tenancy.accept_invitation(&context, (Realm::Organisations, &token), joining).await.unwrap().id
         });
         let token = self.sign_in(id, Assurance::MultiFactor);
         Person { id, email: email.to_owned(), token }
@@ -154,17 +155,7 @@ impl Bench {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Answer {
-        let mut wire = Wire::open(self.server.addresses().s3).unwrap();
-        let mut text = format!("{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\n");
-        for (name, value) in headers {
-            write!(text, "{name}: {value}\r\n").unwrap();
-        }
-        if let Some(body) = body {
-            write!(text, "content-type: application/json\r\ncontent-length: {}\r\n", body.len()).unwrap();
-        }
-        write!(text, "connection: close\r\n\r\n{}", body.unwrap_or_default()).unwrap();
-        wire.write(text.as_bytes()).unwrap();
-        wire.read(method == "HEAD").unwrap()
+        send_at(self.server.addresses().s3, host, (method, path), headers, body)
     }
 
     /// The same, with a token.
@@ -176,6 +167,27 @@ impl Bench {
             if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).unwrap() };
         (answer.status, value)
     }
+}
+
+/// Asks something of the API at an address.
+pub(crate) fn send_at(
+    address: SocketAddr,
+    host: &str,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Answer {
+    let mut wire = Wire::open(address).unwrap();
+    let mut text = format!("{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\n");
+    for (name, value) in headers {
+        write!(text, "{name}: {value}\r\n").unwrap();
+    }
+    if let Some(body) = body {
+        write!(text, "content-type: application/json\r\ncontent-length: {}\r\n", body.len()).unwrap();
+    }
+    write!(text, "connection: close\r\n\r\n{}", body.unwrap_or_default()).unwrap();
+    wire.write(text.as_bytes()).unwrap();
+    wire.read(method == "HEAD").unwrap()
 }
 
 /// The code of a device at an instant ([RFC 6238](https://www.rfc-editor.org/rfc/rfc6238)), by a second implementation.

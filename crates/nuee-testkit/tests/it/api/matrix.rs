@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use nuee_access::Resource;
 use nuee_base::{Assurance, Role};
+use nuee_tenancy::Realm;
 use nuee_testkit::Place;
 use serde_json::{Value, json};
 
@@ -81,9 +82,9 @@ putObject                     y y -  y y y - -  4 4  y y  4 n n n
 deleteObject                  y y -  y y y - -  4 4  y y  4 n n n
 ";
 
-/// Every operation: its method, its path, its name.
-pub(super) fn operations() -> Vec<(String, String, String)> {
-    let document = serde_json::to_value(nuee_api::document()).unwrap();
+/// Every operation of a realm: its method, its path, its name.
+pub(super) fn operations(realm: Realm) -> Vec<(String, String, String)> {
+    let document = serde_json::to_value(nuee_api::document(realm)).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -104,7 +105,8 @@ fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
 
 #[test]
 fn every_route_has_a_row() {
-    let offered: BTreeSet<_> = operations().into_iter().map(|(_, _, name)| name).collect();
+    let offered: BTreeSet<_> =
+        operations(Realm::Organisations).into_iter().map(|(_, _, name)| name).collect();
     let rows = rows();
     let tried: BTreeSet<_> = rows.iter().map(|(name, _)| (*name).to_owned()).collect();
     let differences: Vec<_> = offered.symmetric_difference(&tried).collect();
@@ -317,7 +319,7 @@ fn id(value: &Value) -> String {
 }
 
 /// What is asked without a place.
-fn of_nobody(operation: &str, name: &str) -> Asked {
+pub(super) fn of_nobody(operation: &str, name: &str) -> Asked {
     let none = || json!({ "token": "none" });
     Some(match operation {
         "describe" => ("/openapi.json".into(), None),
@@ -354,7 +356,7 @@ fn of_nobody(operation: &str, name: &str) -> Asked {
 }
 
 /// The mark of an answer.
-fn mark(status: u16, code: &str) -> &'static str {
+pub(super) fn mark(status: u16, code: &str) -> &'static str {
     match (status, code) {
         (401, _) => "n",
         (403, "second-factor-needed") => "2",
@@ -367,7 +369,7 @@ fn mark(status: u16, code: &str) -> &'static str {
 #[test]
 fn everybody_gets_what_the_table_says() {
     let mut stage = Stage::set();
-    let operations = operations();
+    let operations = operations(Realm::Organisations);
     let mut wrong = Vec::new();
     for (name, marks) in rows() {
         let (method, _, _) = operations.iter().find(|(_, _, known)| known == name).unwrap();

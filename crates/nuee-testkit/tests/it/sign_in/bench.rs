@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
+        mpsc,
     },
     time::Duration,
 };
@@ -30,6 +31,9 @@ pub(super) const CALLBACK: &str = "http://127.0.0.1:9/sign-in/callback";
 /// What issuers gave the server, as it stands in a file.
 pub(super) const CLIENT_SECRET: &str = "a secret of the tests: with & and +\n";
 
+/// How long a script may take to start.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// A script of the tests, in a process of its own, which says in a line where it is.
 pub(super) struct Script {
     child: Child,
@@ -44,10 +48,18 @@ impl Script {
         command.arg(script).args(arguments);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut told = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap();
-        assert!(!told.is_empty(), "{name} did not start: does `node` run it?");
-        Self { child, told: told.trim().to_owned() }
+        let (said, heard) = mpsc::channel();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let mut told = String::new();
+            let read = out.read_line(&mut told).map(|_| told);
+            // Whoever waited may be gone.
+            let _ = said.send(read);
+        });
+        let told = heard.recv_timeout(PATIENCE).map(Result::unwrap).unwrap_or_default();
+        let script = Self { child, told: told.trim().to_owned() };
+        assert!(!script.told.is_empty(), "{name} did not start within {PATIENCE:?}: does `node` run it?");
+        script
     }
 }
 

@@ -32,6 +32,8 @@ fn origin(text: &str) -> Result<Origin> {
 impl Administration {
     /// Answers a question, as if it were asked with nothing that conditions look at: no address, no headers.
     pub(super) fn explain(&self, question: &AccessQuestion) -> Result<Reply> {
+        // What it is about is looked up by name, and may be in no organisation.
+        let _ = self.permit(Action::ListOrganisations, Resource::Platform)?;
         let action = Action::ALL.iter().copied().find(|action| action.as_str() == question.action);
         let action = action.with_context(|| {
             format!("there is no action {:?}: actions are written as s3:GetObject", question.action)
