@@ -9,11 +9,15 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use http::Method;
 use nuee::Tuning;
+use nuee_access::{Action, Resource};
+use nuee_base::{Assurance, Context as Acting, Grants, Principal, Role, Scope, Secret, Zone};
+use nuee_tenancy::{Audience, ExposureTerms, Joining, Offer, Quota, Realm, User};
 use nuee_testkit::{
     Answer, Client, Place, TestServer,
     signer::{Draft, sha256},
@@ -257,6 +261,92 @@ fn write_hospitals(server: &TestServer) -> Result<Writer> {
     Ok(hospitals)
 }
 
+/// A password of everybody here.
+const PASSWORD: &str = "correct horse battery staple";
+
+/// Somebody who accepts an invitation, and what they are invited to.
+struct Joiner {
+    realm: Realm,
+    place: Resource,
+    email: &'static str,
+    role: Role,
+}
+
+/// Has somebody join; notes how they sign in, and the role that they then have.
+async fn join(server: &TestServer, joiner: Joiner) -> Result<(User, String)> {
+    let Joiner { realm, place, email, role } = joiner;
+    let (platform, tenancy) = (server.platform(), server.platform().tenancy());
+    let context = platform.operator();
+    let permit = platform.decider().decide(&context, Action::CreateInvitation, place)?;
+    let offer = Offer { email: email.parse()?, role, role_expires_at: None };
+    let (_, token) = tenancy.invite(&context, &permit, offer).await?;
+    let credential = tenancy.new_credential(&email.parse()?, Secret::new(PASSWORD.to_owned())).await?;
+    let joining = ("Somebody".to_owned(), Joining::Local(credential));
+    let user = tenancy.accept_invitation(&context, (realm, &token), joining).await?;
+    Ok((
+        user,
+        format!(
+            "person\t{}\t{email}\t{PASSWORD}\t{role}\n",
+            if realm == Realm::Platform { "operators" } else { "api" }
+        ),
+    ))
+}
+
+/// People, what they are invited to, and what is exposed.
+async fn write_people(server: &TestServer) -> Result<String> {
+    let (platform, tenancy) = (server.platform(), server.platform().tenancy());
+    let project = server.project(Place::Schools);
+    let organisation = Resource::Organisation(project.organisation);
+    let (owner, mut manifest) = join(
+        server,
+        Joiner {
+            realm: Realm::Organisations,
+            place: organisation,
+            email: "ada@education.example",
+            role: Role::Owner,
+        },
+    )
+    .await?;
+    let operator = Joiner {
+        realm: Realm::Platform,
+        place: Resource::Platform,
+        email: "oscar@state.example",
+        role: Role::Owner,
+    };
+    manifest += &join(server, operator).await?.1;
+    let principal = Principal::User {
+        id: owner.id,
+        organisation: project.organisation,
+        grants: Grants::new(vec![(Scope::Organisation, Role::Owner)]),
+        assurance: Assurance::MultiFactor,
+    };
+    let context = Acting::new(platform.environment().clone(), principal);
+    let permit = |action, place| platform.decider().decide(&context, action, place);
+    let in_a_year = context.now().saturating_add(Duration::from_hours(24 * 365));
+    tenancy
+        .grant_role(
+            &context,
+            &permit(Action::GrantRole, project.resource())?,
+            (owner.id, Role::Developer),
+            Some(in_a_year),
+        )
+        .await?;
+    let invited =
+        Offer { email: "grace@education.example".parse()?, role: Role::Reader, role_expires_at: None };
+    tenancy.invite(&context, &permit(Action::CreateInvitation, project.resource())?, invited).await?;
+    let terms = ExposureTerms {
+        bucket: None,
+        zone: Zone::Rie,
+        audience: Audience::Credentials,
+        expires_at: in_a_year,
+        networks: vec!["10.0.0.0/8".parse()?],
+    };
+    tenancy.create_exposure(&context, &permit(Action::CreateExposure, project.resource())?, terms).await?;
+    let quota = Quota { objects: Some(100_000), ..Quota::default() };
+    tenancy.set_quota(&context, &permit(Action::SetQuota, organisation)?, project.id, quota).await?;
+    Ok(manifest)
+}
+
 fn pack(directory: &Path, to: &Path) -> Result<()> {
     let names = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--sparse"];
     let status = Command::new("tar")
@@ -285,8 +375,9 @@ async fn main() -> Result<()> {
     fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
     let server = server.restart_with(|settings| add_receiver(settings, secret)).await?;
     let written = [write_schools(&server)?, write_hospitals(&server)?, write_exams(&server)?];
+    let people = write_people(&server).await?;
     let (_, directory) = server.stop().await?;
     pack(directory.path(), &to.join("platform.tar"))?;
-    fs::write(to.join("manifest.tsv"), written.map(|writer| writer.manifest).concat())?;
+    fs::write(to.join("manifest.tsv"), written.map(|writer| writer.manifest).concat() + &people)?;
     Ok(())
 }

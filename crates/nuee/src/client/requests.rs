@@ -26,6 +26,10 @@ impl Client {
         if self.login.operator {
             return read(self.call(Method::POST, "/requests", Some(serde_json::to_value(request)?)).await?);
         }
+        self.execute_as_member(request).await
+    }
+
+    async fn execute_as_member(&self, request: Request) -> Result<Reply> {
         match request {
             Request::CreateProject { organisation, name } => {
                 let path = format!("{}/projects", self.organisation(organisation.as_str())?);

@@ -461,14 +461,10 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::AccessKeyDeleted => "The access key is deleted; it works no more.\n".to_owned(),
         Reply::Project(details) => show_project(details)?,
         Reply::Access(answer) => show_access(answer)?,
-        Reply::Operators { operators, invitations } => operator::show(operators, invitations)?,
-        Reply::OperatorInvited(invited) => operator::show_invited(invited),
-        Reply::OperatorReset { email, token } => format!(
-            "Pass this on to {email}; it is shown this once. With it, they choose another password (`nuee account reset`).\n\n  \
-             {}\n",
-            token.expose()
-        ),
-        Reply::OperatorChanged { said } => format!("{said}\n"),
+        Reply::Operators { .. }
+        | Reply::OperatorInvited(_)
+        | Reply::OperatorReset { .. }
+        | Reply::OperatorChanged { .. } => operator::show(reply)?,
         Reply::ExposureCreated(made) => exposure::show_exposure(made),
         Reply::Exposures { exposures } => exposure::show_exposures(exposures)?,
         Reply::ExposureDeleted => "The exposure has ended.\n".to_owned(),

@@ -11,7 +11,7 @@ use super::{
     administer::{self, Output, table},
 };
 use crate::{
-    Request,
+    Reply, Request,
     administration::{Invited, Operator, OperatorInvitation, OperatorRequest},
 };
 
@@ -98,8 +98,22 @@ pub(super) fn run(command: OperatorCommand, common: &Common) -> Result<ExitCode>
     administer::run(Request::Operators { operators }, output, common)
 }
 
-/// Operators and invitations, for people.
-pub(super) fn show(operators: &[Operator], invitations: &[OperatorInvitation]) -> Result<String> {
+/// What came of it, for people.
+pub(super) fn show(reply: &Reply) -> Result<String> {
+    Ok(match reply {
+        Reply::Operators { operators, invitations } => show_operators(operators, invitations)?,
+        Reply::OperatorInvited(invited) => show_invited(invited),
+        Reply::OperatorReset { email, token } => format!(
+            "Pass this on to {email}; it is shown this once. With it, they choose another password (`nuee account reset`).\n\n  \
+             {}\n",
+            token.expose()
+        ),
+        Reply::OperatorChanged { said } => format!("{said}\n"),
+        _ => String::new(),
+    })
+}
+
+fn show_operators(operators: &[Operator], invitations: &[OperatorInvitation]) -> Result<String> {
     if operators.is_empty() && invitations.is_empty() {
         return Ok("Nobody has an operator's account: `nuee operator invite EMAIL`.\n".to_owned());
     }
@@ -117,8 +131,7 @@ pub(super) fn show(operators: &[Operator], invitations: &[OperatorInvitation]) -
     Ok(shown)
 }
 
-/// An invitation, for people.
-pub(super) fn show_invited(invited: &Invited) -> String {
+fn show_invited(invited: &Invited) -> String {
     let Invited { email, token, expires_at, url } = invited;
     let url = url.as_deref().unwrap_or("http://127.0.0.1:9001");
     format!(
