@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use nuee_base::{AccessKeyId, EmailAddress, Environment, Role, Slug, Zone};
+use nuee_base::{AccessKeyId, EmailAddress, Environment, Role, Secret, Slug, Zone};
 
 use super::{Common, bucket, exposure, identity, journal, operator, print, runtime};
 use crate::{
@@ -444,20 +444,14 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
     let options = common.repeated();
     Ok(match reply {
         Reply::Status(status) => show_status(status)?,
-        Reply::ServiceAccountCreated { account, secret_access_key } => format!(
-            "The service account {} has the role {}. Its secret is shown this once; keep it.\n\n  \
-             export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n",
-            account.name,
-            account.role,
-            key_ids(account),
-            secret_access_key.expose()
+        Reply::ServiceAccountCreated { account, secret_access_key } => show_new_key(
+            &format!("The service account {} has the role {}.", account.name, account.role),
+            (&key_ids(account), secret_access_key),
         ),
-        Reply::AccessKeyCreated { access_key_id, secret_access_key, expires_at } => format!(
-            "The access key works {}. Its secret is shown this once; keep it.\n\n  \
-             export AWS_ACCESS_KEY_ID={access_key_id}\n  export AWS_SECRET_ACCESS_KEY={}\n",
-            expires_at.as_ref().map_or("until it is deleted".to_owned(), |end| format!("until {end}")),
-            secret_access_key.expose()
-        ),
+        Reply::AccessKeyCreated { access_key_id, secret_access_key, expires_at } => {
+            let ends = expires_at.as_deref().unwrap_or("it is deleted");
+            show_new_key(&format!("The access key works until {ends}."), (access_key_id, secret_access_key))
+        }
         Reply::AccessKeyDeleted => "The access key is deleted; it works no more.\n".to_owned(),
         Reply::Project(details) => show_project(details)?,
         Reply::Access(answer) => show_access(answer)?,
@@ -510,6 +504,15 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
         Reply::LifecycleRun(run) => bucket::show_lifecycle(run)?,
         Reply::KeysRotated { projects, data_keys, damaged } => show_rotated(*projects, *data_keys, *damaged)?,
     })
+}
+
+/// A key, this once.
+fn show_new_key(said: &str, (id, secret): (&str, &Secret)) -> String {
+    format!(
+        "{said} Its secret is shown this once; keep it.\n\n  \
+         export AWS_ACCESS_KEY_ID={id}\n  export AWS_SECRET_ACCESS_KEY={}\n",
+        secret.expose()
+    )
 }
 
 fn show_rotated(projects: usize, data_keys: usize, damaged: usize) -> Result<String> {
