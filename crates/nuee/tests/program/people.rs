@@ -113,3 +113,35 @@ fn one_factor_reads_and_gives_nothing_away() {
         "nuee: the address, the password or the code is wrong"
     );
 }
+
+#[test]
+fn an_operator_has_an_account_of_its_own_and_nothing_of_tenants() {
+    let stage = Stage::set();
+    let home = &stage.home;
+    let invited = home.json(&["operator", "invite", "oscar@state.example", "--operator"]);
+    let url = invited["url"].as_str().unwrap();
+    let (token, password) = (home.path("token"), home.path("password"));
+    fs::write(&token, invited["token"].as_str().unwrap()).unwrap();
+    fs::write(&password, "a password of an operator").unwrap();
+    let files = ["--token-file", text(&token), "--password-file", text(&password)];
+    let joined = home.run(&[&["join", "Oscar Wilde", "--url", url][..], &files].concat());
+    assert!(joined.success, "{}", joined.stderr);
+    let login = |url: &str| {
+        stage.exit_code(&["login", "oscar@state.example", "--url", url, "--password-file", text(&password)])
+    };
+    assert_eq!(login(&stage.url), 3, "where tenants sign in nobody knows them");
+    assert_eq!(login(url), 0);
+    let who = home.json(&["whoami"]);
+    assert_eq!((&who["organisation"], &who["rights"][0]["role"]), (&json!(null), &json!("owner")), "{who}");
+    assert!(home.run(&["whoami"]).stdout.contains("the platform"));
+
+    assert_eq!(stage.exit_code(&["organisation", "list"]), 4, "one factor is too few");
+    let said = home.refusal(&["bucket", "list", "--project", "libraries"]);
+    assert!(said.contains("as an operator"), "{said}");
+    let listed = home.json(&["operator", "list", "--operator"]);
+    assert_eq!(listed["operators"][0]["email"], "oscar@state.example", "{listed}");
+    home.json(&["operator", "suspend", "oscar@state.example", "--operator"]);
+    assert_eq!(stage.exit_code(&["whoami"]), 3);
+    let leaves = home.json(&["journal", "list", "--platform", "--operator"])["leaves"].to_string();
+    assert!(leaves.contains("nuee:SuspendUser"), "{leaves}");
+}
