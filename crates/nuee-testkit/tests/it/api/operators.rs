@@ -406,3 +406,46 @@ fn in_a_network_operators_sign_in_inside_tls_alone() {
     assert_eq!(status, 403, "{refused}");
     assert!(refused["detail"].as_str().unwrap().contains("TLS"), "{refused}");
 }
+
+#[test]
+fn what_is_no_request_is_told_so() {
+    let stage = Stage::set();
+    let token = stage.sign_in(stage.operator("o@state.example", Role::Owner), Assurance::MultiFactor);
+    let mut bad = vec![
+        json!(null),
+        json!([]),
+        json!(7),
+        json!("status"),
+        json!({}),
+        json!({ "request": null }),
+        json!({ "request": "none" }),
+        json!({ "request": ["status"] }),
+        json!({ "request": "operators", "operators": "none" }),
+        json!({ "request": "operators", "operators": { "invite": { "email": "o", "role": "owner" } } }),
+        json!({ "request": "operators", "operators": { "invite": { "email": "b@state.example", "role": "reader" } } }),
+        json!({ "request": "operators", "operators": { "suspend": { "email": "b@state.example", "more": 1 } } }),
+        json!({ "request": "list-platform-journal", "query": { "limit": 10_001 } }),
+        json!({ "request": "list-platform-journal", "query": { "limit": -1 } }),
+    ];
+    let whole: Vec<_> = known_requests().iter().map(|name| request(name, &stage)).collect();
+    for asked in whole.iter().filter(|asked| asked.as_object().unwrap().len() > 1) {
+        bad.push(json!({ "request": asked["request"] }));
+    }
+    for asked in bad {
+        let (status, answer) = stage.carry_out(&token, &asked);
+        // What is optional may be left out.
+        let is_whole = status == 200 && asked["request"] == "rotate-keys";
+        assert!(is_whole || status == 422, "{asked}: {status} {answer}");
+    }
+    let address = stage.bench.server.addresses().admin;
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let deep = "[".repeat(60_000);
+    for body in ["", "{", "\u{0}", deep.as_str()] {
+        let answer = send_at(address, "localhost", ("POST", "/requests"), &headers, Some(body));
+        assert!((400..500).contains(&answer.status), "{}: {}", &body[..body.len().min(9)], answer.text());
+    }
+    let long = format!("{{\"request\":\"{}\"}}", "a".repeat(70_000));
+    let answer = send_at(address, "localhost", ("POST", "/requests"), &headers, Some(&long));
+    assert_eq!(answer.status, 413, "{}", answer.text());
+}
