@@ -163,6 +163,8 @@ actions! {
     DeleteAccessKey => "nuee:DeleteAccessKey",
     /// Change how much a project of an organisation may hold and ask.
     SetQuota => "nuee:SetQuota",
+    /// Change how many copies a project of an organisation keeps of its objects, and in which countries they may lie.
+    SetPlacement => "nuee:SetPlacement",
     /// Change the widest zone that a project of an organisation may be exposed to.
     SetZoneCeiling => "nuee:SetZoneCeiling",
     /// Expose something of a project to a zone.
@@ -291,6 +293,7 @@ impl Action {
             | Self::CreateAccessKey
             | Self::DeleteAccessKey
             | Self::SetQuota
+            | Self::SetPlacement
             | Self::SetZoneCeiling
             | Self::CreateExposure
             | Self::ListExposures

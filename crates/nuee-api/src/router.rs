@@ -107,6 +107,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
         .routes(routes!(project::get))
         .routes(routes!(project::usage))
         .routes(routes!(project::set_quota))
+        .routes(routes!(project::set_placement))
         .routes(routes!(service_account::list, service_account::create))
         .routes(routes!(service_account::revoke))
         .routes(routes!(service_account::create_key))

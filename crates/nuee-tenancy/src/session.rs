@@ -257,8 +257,9 @@ impl Tenancy {
             row.map(|row| self.open_session(&row).map(|(known, _)| Arc::new(known))).transpose()
         })?;
         // An issuer that is no longer trusted made nobody known.
-        let trusted =
-            |known: &Arc<Known>| known.issuer.as_ref().is_none_or(|name| self.0.issuers.contains(name));
+        let trusted = |known: &Arc<Known>| {
+            known.issuer.as_ref().is_none_or(|name| self.0.configured.issuers.contains(name))
+        };
         Ok(known.filter(trusted))
     }
 

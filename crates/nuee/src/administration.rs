@@ -10,6 +10,7 @@ mod execute;
 mod exposure;
 mod identity;
 mod journal;
+mod project;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub use execute::Administration;
 pub use exposure::{Exposure, ExposureRequest, ExposureTerms};
 pub(crate) use identity::{AssumableRole, Session, Terms};
+pub use project::Project;
+pub(crate) use project::{Placement, ProjectDetails, Quota, Site};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +86,13 @@ pub enum Request {
         place: Place,
         /// The whole quota: what it does not name is unbounded.
         quota: Quota,
+    },
+    /// Change how many copies of a project's objects there are, and where they may lie.
+    SetPlacement {
+        /// The project.
+        place: Place,
+        /// The whole placement.
+        placement: Placement,
     },
     /// Change the widest zone that a project may be exposed to.
     SetZoneCeiling {
@@ -224,33 +234,6 @@ pub enum Request {
         /// The project whose key it is; none for every project.
         place: Option<Place>,
     },
-}
-
-/// How much a project may hold and ask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quota {
-    /// Bytes of objects, versions and parts.
-    pub bytes: Option<u64>,
-    /// Objects and versions.
-    pub objects: Option<u64>,
-    /// Buckets.
-    pub buckets: Option<u32>,
-    /// Requests in a second.
-    pub requests_per_second: Option<u32>,
-}
-
-impl From<nuee_tenancy::Quota> for Quota {
-    fn from(quota: nuee_tenancy::Quota) -> Self {
-        let nuee_tenancy::Quota { bytes, objects, buckets, requests_per_second } = quota;
-        Self { bytes, objects, buckets, requests_per_second }
-    }
-}
-
-impl From<Quota> for nuee_tenancy::Quota {
-    fn from(quota: Quota) -> Self {
-        let Quota { bytes, objects, buckets, requests_per_second } = quota;
-        Self { bytes, objects, buckets, requests_per_second }
-    }
 }
 
 /// Who would do what, on what.
@@ -451,6 +434,9 @@ pub struct Status {
     pub data_dir: PathBuf,
     /// Where the keys are.
     pub key_dir: PathBuf,
+    /// What the settings say of where objects lie.
+    #[serde(default)]
+    pub site: Site,
     /// The server that answers; none when none runs.
     pub server: Option<Serving>,
     /// Files that hold many small blobs.
@@ -553,24 +539,6 @@ impl From<&ShownKey> for AccessKey {
     }
 }
 
-/// What a project holds, and may.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ProjectDetails {
-    /// The project.
-    pub project: Project,
-    /// Bytes of objects, versions and parts.
-    pub bytes: u64,
-    /// Objects and versions.
-    pub objects: u64,
-    /// Buckets.
-    pub buckets: u64,
-    /// How much of each it may have.
-    pub quota: Quota,
-    /// The widest zone that it may be exposed to.
-    #[serde(default)]
-    pub ceiling: String,
-}
-
 /// Who may do what, and why.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AccessAnswer {
@@ -595,23 +563,6 @@ pub struct Organisation {
 
 impl From<&nuee_tenancy::Organisation> for Organisation {
     fn from(from: &nuee_tenancy::Organisation) -> Self {
-        Self { name: from.name.to_string(), id: from.id.to_string(), created_at: from.created_at.to_string() }
-    }
-}
-
-/// A project.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Project {
-    /// Its name.
-    pub name: String,
-    /// Its id.
-    pub id: String,
-    /// When it was made (RFC 3339).
-    pub created_at: String,
-}
-
-impl From<&nuee_tenancy::Project> for Project {
-    fn from(from: &nuee_tenancy::Project) -> Self {
         Self { name: from.name.to_string(), id: from.id.to_string(), created_at: from.created_at.to_string() }
     }
 }

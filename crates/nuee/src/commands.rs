@@ -9,6 +9,7 @@ mod journal;
 mod key;
 mod member;
 mod object;
+mod project;
 mod sign_in;
 mod start;
 mod witness;
@@ -126,7 +127,7 @@ enum Command {
     Organisation(administer::OrganisationCommand),
     /// Make and list the projects of an organisation, and bound what they may hold and be exposed to
     #[command(subcommand)]
-    Project(administer::ProjectCommand),
+    Project(project::ProjectCommand),
     /// Say what of a project may be reached from which zone, list that, and end it
     #[command(subcommand)]
     Exposure(exposure::ExposureCommand),
@@ -188,7 +189,7 @@ pub fn run() -> ExitCode {
         Command::AssumableRole(command) => identity::assumable_role(command, &common),
         Command::Session(command) => identity::session(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
-        Command::Project(command) => administer::project(command, &common),
+        Command::Project(command) => project::run(command, &common),
         Command::Exposure(command) => exposure::run(command, &common),
         Command::Login(login) => sign_in::login(&login, &common),
         Command::Logout(logout) => sign_in::logout(&logout, &common),

@@ -101,7 +101,7 @@ impl Platform {
             site.clone(),
             Arc::clone(&keys),
             environment.clone(),
-            (tenancy.quotas(), options),
+            (tenancy.bounds(), options),
         );
         let operator = Context::new(environment.clone(), Principal::Operator);
         let mut buckets = Vec::new();
@@ -155,7 +155,7 @@ impl Platform {
     pub(crate) fn restart(&mut self) {
         let (metadata, site) = (self.metadata.clone(), self.site.clone());
         let (keys, environment) = (Arc::clone(&self.keys), self.environment.clone());
-        self.store = Store::new(metadata, site, keys, environment, (self.tenancy.quotas(), self.options));
+        self.store = Store::new(metadata, site, keys, environment, (self.tenancy.bounds(), self.options));
     }
 
     /// The owner of a bucket's project.

@@ -12,8 +12,8 @@ use super::{Client, segment};
 use crate::{
     Reply, Request,
     administration::{
-        Exposure, ExposureRequest, ExposureTerms, JournalLeaf, JournalQuery, Place, Project, ProjectDetails,
-        Quota, ServiceAccount,
+        Exposure, ExposureRequest, ExposureTerms, JournalLeaf, JournalQuery, Place, Placement, Project,
+        ProjectDetails, Quota, ServiceAccount,
     },
 };
 
@@ -38,6 +38,11 @@ impl Client {
             Request::SetQuota { place, quota } => {
                 let path = format!("{}/quota", self.project(&place)?);
                 self.call(Method::PUT, &path, Some(serde_json::to_value(quota)?)).await?;
+                self.show_project(&place).await
+            }
+            Request::SetPlacement { place, placement } => {
+                let path = format!("{}/placement", self.project(&place)?);
+                self.call(Method::PUT, &path, Some(serde_json::to_value(placement)?)).await?;
                 self.show_project(&place).await
             }
             Request::CreateServiceAccount { place, name, role } => {
@@ -133,6 +138,7 @@ impl Client {
             buckets: number("buckets"),
             quota: read::<Quota>(usage["quota"].clone())?,
             ceiling: text(&project, "ceiling")?,
+            placement: read::<Placement>(project["placement"].clone())?,
             project: read(project)?,
         }))
     }

@@ -58,6 +58,7 @@ createProject                 y y -  - - - - -  - 4  - -  - n n n
 getProject                    y y y  y y y y y  4 4  y y  4 n n n
 getUsage                      y y y  y y y y y  4 4  y y  4 n n n
 setQuota                      y - -  - - - - -  4 4  - -  4 n n n
+setPlacement                  y - -  - - - - -  4 4  - 2  4 n n n
 listMembers                   y y y  y y - - y  4 4  y y  4 n n n
 grantRole                     y - -  y - - - -  4 4  y 2  4 n n n
 revokeRole                    y - -  y - - - -  4 4  y 2  4 n n n
@@ -230,6 +231,7 @@ impl Stage {
             "getProject" => (SCHOOLS.into(), None),
             "getUsage" => (format!("{SCHOOLS}/usage"), None),
             "setQuota" => (format!("{SCHOOLS}/quota"), Some(json!({}))),
+            "setPlacement" => (format!("{SCHOOLS}/placement"), Some(json!({ "copies": 1 }))),
             _ => return None,
         })
     }
