@@ -19,6 +19,12 @@ macro_rules! actions {
             /// Every action.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// The action of this name in policies, if there is one.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|action| action.as_str() == name)
+            }
+
             /// The name in policies, such as `s3:GetObject` or `nuee:CreateProject`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

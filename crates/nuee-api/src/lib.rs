@@ -10,7 +10,9 @@
 //!
 //! Deliberately absent: operators, who have a surface of their own, and cookies, but for the way to an issuer and back.
 
+mod access;
 mod account;
+mod assumable_role;
 mod bucket;
 mod caller;
 mod exposure;
@@ -28,6 +30,7 @@ mod place;
 mod project;
 mod router;
 mod service_account;
+mod session;
 mod sign_in;
 mod tag;
 mod user;

@@ -129,7 +129,7 @@ pub(crate) struct NewProject {
 }
 
 /// What may be done to a project.
-const ON_PROJECT: [Action; 21] = [
+const ON_PROJECT: [Action; 24] = [
     Action::GetProject,
     Action::GetUsage,
     Action::ListMembers,
@@ -143,8 +143,11 @@ const ON_PROJECT: [Action; 21] = [
     Action::RevokeServiceAccount,
     Action::CreateAccessKey,
     Action::DeleteAccessKey,
+    Action::CreateAssumableRole,
     Action::ListAssumableRoles,
+    Action::DeleteAssumableRole,
     Action::ListSessions,
+    Action::RevokeSession,
     Action::ExplainAccess,
     Action::CreateExposure,
     Action::ListExposures,

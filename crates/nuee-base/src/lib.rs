@@ -18,7 +18,7 @@ mod siren;
 mod timestamp;
 mod zone;
 
-pub use context::{Clock, Context, Environment, Origin, Random, SystemClock, SystemRandom};
+pub use context::{Clock, Context, Environment, InvalidOrigin, Origin, Random, SystemClock, SystemRandom};
 pub use country::Country;
 pub use email::EmailAddress;
 pub use error::ErrorKind;

@@ -248,6 +248,8 @@ pub struct AccessQuestion {
     /// Where the request would come in, as `ZONE` or `ZONE@ADDRESS`; without it, where no exposure is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The project whose bucket it is, for members; operators name it by the resource alone.
+    pub place: Place,
 }
 
 /// A project, by its names.

@@ -35,15 +35,9 @@ impl Client {
                 Ok(Reply::Projects { projects: projects.collect::<Result<_>>()? })
             }
             Request::ShowProject { place } => self.show_project(&place).await,
-            Request::SetQuota { place, quota } => {
-                let path = format!("{}/quota", self.project(&place)?);
-                self.call(Method::PUT, &path, Some(serde_json::to_value(quota)?)).await?;
-                self.show_project(&place).await
-            }
+            Request::SetQuota { place, quota } => self.change_project(&place, "quota", json!(quota)).await,
             Request::SetPlacement { place, placement } => {
-                let path = format!("{}/placement", self.project(&place)?);
-                self.call(Method::PUT, &path, Some(serde_json::to_value(placement)?)).await?;
-                self.show_project(&place).await
+                self.change_project(&place, "placement", json!(placement)).await
             }
             Request::CreateServiceAccount { place, name, role } => {
                 let path = format!("{}/service-accounts", self.project(&place)?);
@@ -90,9 +84,7 @@ impl Client {
                 self.download(&format!("{path}{asked}"), &file, |_| {}).await?;
                 Ok(Reply::JournalReceived { file })
             }
-            _ => {
-                bail!("only whoever runs the platform can do this: run it there with --operator, or ask them")
-            }
+            other => self.execute_on_access(other).await,
         }
     }
 
@@ -125,6 +117,13 @@ impl Client {
                 Ok(Reply::ExposureDeleted)
             }
         }
+    }
+
+    /// Sets what bounds a project; gives the project then.
+    async fn change_project(&self, place: &Place, what: &str, value: Value) -> Result<Reply> {
+        let path = format!("{}/{what}", self.project(place)?);
+        self.call(Method::PUT, &path, Some(value)).await?;
+        self.show_project(place).await
     }
 
     async fn show_project(&self, place: &Place) -> Result<Reply> {
@@ -214,7 +213,7 @@ pub(crate) fn query(named: &[(&str, Option<String>)]) -> String {
     if given.is_empty() { given } else { format!("?{given}") }
 }
 
-fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_json::from_value(value).context("the server's answer is of another version than this program")
 }
 

@@ -139,11 +139,14 @@ pub(super) enum AccessCommand {
         principal: String,
         /// An action in the words of policies, such as s3:GetObject or nuee:CreateServiceAccount
         action: String,
-        /// `platform`, ORGANISATION, ORGANISATION/PROJECT, `s3://BUCKET` or `s3://BUCKET/KEY`
+        /// ORGANISATION/PROJECT, `s3://BUCKET` or `s3://BUCKET/KEY`; for whoever runs the platform also `platform` and
+        /// ORGANISATION. Whoever is signed in names the bucket's project too
         resource: String,
         /// Where the request would come in: rie or internet, and after an `@` from which address
         #[arg(long, value_name = "ZONE@ADDRESS")]
         from: Option<String>,
+        #[command(flatten)]
+        place: PlaceOptions,
         #[command(flatten)]
         output: Output,
     },
@@ -249,8 +252,9 @@ pub(super) fn access_key(command: AccessKeyCommand, common: &Common) -> Result<E
 
 /// Runs `nuee access …`.
 pub(super) fn access(command: AccessCommand, common: &Common) -> Result<ExitCode> {
-    let AccessCommand::Explain { principal, action, resource, from, output } = command;
-    run(Request::ExplainAccess(AccessQuestion { principal, action, resource, from }), output, common)
+    let AccessCommand::Explain { principal, action, resource, from, place, output } = command;
+    let place = place.into();
+    run(Request::ExplainAccess(AccessQuestion { principal, action, resource, from, place }), output, common)
 }
 
 /// Runs `nuee verify`.
