@@ -19,6 +19,12 @@ macro_rules! actions {
             /// Every action.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// The action of this name in policies, if there is one.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|action| action.as_str() == name)
+            }
+
             /// The name in policies, such as `s3:GetObject` or `nuee:CreateProject`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -163,6 +169,8 @@ actions! {
     DeleteAccessKey => "nuee:DeleteAccessKey",
     /// Change how much a project of an organisation may hold and ask.
     SetQuota => "nuee:SetQuota",
+    /// Change how many copies a project of an organisation keeps of its objects, and in which countries they may lie.
+    SetPlacement => "nuee:SetPlacement",
     /// Change the widest zone that a project of an organisation may be exposed to.
     SetZoneCeiling => "nuee:SetZoneCeiling",
     /// Expose something of a project to a zone.
@@ -291,6 +299,7 @@ impl Action {
             | Self::CreateAccessKey
             | Self::DeleteAccessKey
             | Self::SetQuota
+            | Self::SetPlacement
             | Self::SetZoneCeiling
             | Self::CreateExposure
             | Self::ListExposures

@@ -96,6 +96,7 @@ nuee:RotateKey                         organisation  y        -           - - - 
 nuee:CreateProject                     organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:ListProjects                      organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:SetQuota                          organisation  y        -           - - - - -  - - - - -  - - - - -
+nuee:SetPlacement                      organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:SetZoneCeiling                    organisation  y        -           - - - - -  - - - - -  - - - - -
 nuee:GetProject                        project       y        -           y y y y y  - - - - -  - - - - -
 nuee:ExplainAccess                     project       y        -           y y - - y  - - - - -  - - - - -

@@ -56,6 +56,10 @@ impl Failure {
         Self::new(StatusCode::UNAUTHORIZED, "not-signed-in", detail)
     }
 
+    fn placement_not_met(detail: String) -> Self {
+        Self::new(StatusCode::CONFLICT, "placement-not-met", detail)
+    }
+
     pub(crate) fn of_kind(kind: ErrorKind, detail: String) -> Self {
         let (status, code) = match kind {
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
@@ -92,6 +96,7 @@ impl From<nuee_tenancy::Error> for Failure {
             Error::Incompatible { .. } => {
                 Self::new(StatusCode::CONFLICT, "incompatible-roles", error.to_string())
             }
+            Error::PlacementNotMet(_) => Self::placement_not_met(error.to_string()),
             _ => Self::of_error(error.kind(), &error),
         }
     }
@@ -99,7 +104,10 @@ impl From<nuee_tenancy::Error> for Failure {
 
 impl From<nuee_store::Error> for Failure {
     fn from(error: nuee_store::Error) -> Self {
-        Self::of_error(error.kind(), &error)
+        match &error {
+            nuee_store::Error::PlacementNotMet(_) => Self::placement_not_met(error.to_string()),
+            _ => Self::of_error(error.kind(), &error),
+        }
     }
 }
 
@@ -148,6 +156,7 @@ impl IntoResponse for Failure {
             "not-found" => "There is no such thing, or it is not for you",
             "conflict" => "It cannot be as things are now",
             "incompatible-roles" => "The roles do not go together",
+            "placement-not-met" => "The platform does not meet the placement",
             "invalid" => "The request is not as it should be",
             "denied" => "You may not do this",
             "not-a-user" => "You are no user here",

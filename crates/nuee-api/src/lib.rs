@@ -13,7 +13,9 @@
 //!
 //! Deliberately absent: cookies, but for the way to an issuer and back.
 
+mod access;
 mod account;
+mod assumable_role;
 mod bucket;
 mod caller;
 mod exposure;
@@ -32,6 +34,7 @@ mod place;
 mod project;
 mod router;
 mod service_account;
+mod session;
 mod sign_in;
 mod tag;
 mod user;

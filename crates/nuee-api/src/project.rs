@@ -7,9 +7,9 @@ use axum::{
     extract::{Query, rejection::QueryRejection},
 };
 use http::{HeaderMap, StatusCode};
-use nuee_access::{Action, Resource};
-use nuee_base::{Principal, Role, Scope};
-use nuee_tenancy::{Project, Quota};
+use nuee_access::{Action, Permit, Resource};
+use nuee_base::{Country, InvalidName, Principal, Role, Scope};
+use nuee_tenancy::{Placement, Project, Quota};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -50,6 +50,41 @@ impl From<QuotaView> for Quota {
     }
 }
 
+/// How many copies of a project's objects there are, and where they may lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlacementView {
+    /// Copies, each at another site.
+    #[serde(default = "one")]
+    #[schema(default = 1, minimum = 1)]
+    pub(crate) copies: u32,
+    /// The countries in which alone they may lie, by their codes of ISO 3166-1; none means anywhere.
+    #[serde(default)]
+    #[schema(max_items = 249, example = json!(["FR"]))]
+    pub(crate) countries: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl From<&Placement> for PlacementView {
+    fn from(placement: &Placement) -> Self {
+        let countries = placement.countries.iter().map(Country::to_string).collect();
+        Self { copies: placement.copies, countries }
+    }
+}
+
+impl TryFrom<PlacementView> for Placement {
+    type Error = Failure;
+
+    fn try_from(view: PlacementView) -> Answer<Self> {
+        let countries = view.countries.iter().map(|country| country.parse()).collect::<Result<_, _>>();
+        let invalid = |error: InvalidName| Failure::invalid(error.to_string());
+        Ok(Self { copies: view.copies, countries: countries.map_err(invalid)? })
+    }
+}
+
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProjectView {
@@ -65,6 +100,8 @@ pub(crate) struct ProjectView {
     pub(crate) quota: QuotaView,
     /// The widest zone that anything of it may be exposed to.
     pub(crate) ceiling: String,
+    /// How many copies of its objects there are, and where they may lie.
+    pub(crate) placement: PlacementView,
     /// What whoever asks may do to it.
     pub(crate) capabilities: Vec<String>,
 }
@@ -92,7 +129,7 @@ pub(crate) struct NewProject {
 }
 
 /// What may be done to a project.
-const ON_PROJECT: [Action; 21] = [
+const ON_PROJECT: [Action; 24] = [
     Action::GetProject,
     Action::GetUsage,
     Action::ListMembers,
@@ -106,8 +143,11 @@ const ON_PROJECT: [Action; 21] = [
     Action::RevokeServiceAccount,
     Action::CreateAccessKey,
     Action::DeleteAccessKey,
+    Action::CreateAssumableRole,
     Action::ListAssumableRoles,
+    Action::DeleteAssumableRole,
     Action::ListSessions,
+    Action::RevokeSession,
     Action::ExplainAccess,
     Action::CreateExposure,
     Action::ListExposures,
@@ -129,6 +169,7 @@ fn view(organisation: &str, project: &Project, capabilities: Vec<String>) -> Pro
         created_at: project.created_at.to_string(),
         quota: project.quota.into(),
         ceiling: project.ceiling.to_string(),
+        placement: (&project.placement).into(),
         capabilities,
     }
 }
@@ -173,6 +214,21 @@ impl Caller {
         }
         found.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(found)
+    }
+
+    /// A permit of the organisation for something that changes a project, and the project as it was looked at.
+    fn to_change(
+        &self,
+        action: Action,
+        path: &ProjectPath,
+        headers: &HeaderMap,
+    ) -> Answer<(Permit, Project)> {
+        let place = self.project(path)?;
+        let permit = self.permit(action, self.organisation(&path.organisation)?)?;
+        let seen = self.permit(Action::GetProject, place)?;
+        let present = self.parts.tenancy.get_project(&seen)?;
+        check_match(headers, &show(self, &path.organisation, &present))?;
+        Ok((permit, present))
     }
 }
 
@@ -280,12 +336,38 @@ pub(crate) async fn set_quota(
     headers: HeaderMap,
     Body(quota): Body<QuotaView>,
 ) -> Answer<Tagged<ProjectView>> {
-    let place = caller.project(&path)?;
-    let permit = caller.permit(Action::SetQuota, caller.organisation(&path.organisation)?)?;
-    let seen = caller.permit(Action::GetProject, place)?;
-    let present = caller.parts.tenancy.get_project(&seen)?;
-    check_match(&headers, &show(&caller, &path.organisation, &present))?;
+    let (permit, present) = caller.to_change(Action::SetQuota, &path, &headers)?;
     let tenancy = &caller.parts.tenancy;
     let changed = tenancy.set_quota(&caller.context, &permit, present.id, quota.into()).await?;
+    Ok(Tagged(show(&caller, &path.organisation, &changed)))
+}
+
+/// Change how many copies of a project's objects there are, and where they may lie; what the platform does not meet is
+/// refused. What lies somewhere already stays there.
+#[utoipa::path(
+    put, path = "/organisations/{organisation}/projects/{project}/placement", operation_id = "setPlacement",
+    tag = "projects",
+    params(
+        ("organisation" = String, Path, description = "Its name"),
+        ("project" = String, Path, description = "Its name"),
+        ("If-Match" = Option<String>, Header, description = "The project's entity tag, as it was when it was looked at"),
+    ),
+    request_body = PlacementView,
+    responses(
+        (status = 200, description = "Changed", body = ProjectView),
+        (status = 403, body = ProblemDocument),
+        (status = 409, description = "The platform does not meet it", body = ProblemDocument),
+        (status = 412, description = "The project has changed since", body = ProblemDocument),
+    )
+)]
+pub(crate) async fn set_placement(
+    caller: Caller,
+    Path(path): Path<ProjectPath>,
+    headers: HeaderMap,
+    Body(placement): Body<PlacementView>,
+) -> Answer<Tagged<ProjectView>> {
+    let (permit, present) = caller.to_change(Action::SetPlacement, &path, &headers)?;
+    let tenancy = &caller.parts.tenancy;
+    let changed = tenancy.set_placement(&caller.context, &permit, present.id, placement.try_into()?).await?;
     Ok(Tagged(show(&caller, &path.organisation, &changed)))
 }

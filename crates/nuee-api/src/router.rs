@@ -19,13 +19,13 @@ use tower::ServiceExt;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    account, bucket, exposure,
+    access, account, assumable_role, bucket, exposure,
     failure::{Answer, Failure},
     idempotency, invitation,
     issuer::{self, Codes, Issuers},
     journal, member, object, openapi,
     operator::{self, Administer},
-    organisation, project, service_account, sign_in, user,
+    organisation, project, service_account, session, sign_in, user,
 };
 
 /// The longest body of a request, the contents of objects apart.
@@ -132,10 +132,16 @@ fn of_organisations() -> OpenApiRouter<Arc<Parts>> {
         .routes(routes!(project::get))
         .routes(routes!(project::usage))
         .routes(routes!(project::set_quota))
+        .routes(routes!(project::set_placement))
         .routes(routes!(service_account::list, service_account::create))
         .routes(routes!(service_account::revoke))
         .routes(routes!(service_account::create_key))
         .routes(routes!(service_account::delete_key))
+        .routes(routes!(assumable_role::list, assumable_role::create))
+        .routes(routes!(assumable_role::delete))
+        .routes(routes!(session::list))
+        .routes(routes!(session::revoke))
+        .routes(routes!(access::explain))
         .routes(routes!(exposure::list, exposure::create))
         .routes(routes!(exposure::delete))
         .routes(routes!(bucket::list, bucket::create))

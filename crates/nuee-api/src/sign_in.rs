@@ -120,7 +120,7 @@ pub(crate) struct Whoami {
 }
 
 /// What may be done to an organisation.
-pub(crate) const ON_ORGANISATION: [Action; 15] = [
+pub(crate) const ON_ORGANISATION: [Action; 16] = [
     Action::GetOrganisation,
     Action::UpdateOrganisation,
     Action::ListUsers,
@@ -135,6 +135,7 @@ pub(crate) const ON_ORGANISATION: [Action; 15] = [
     Action::CreateProject,
     Action::ListProjects,
     Action::SetQuota,
+    Action::SetPlacement,
     Action::ReadJournal,
 ];
 

@@ -6,13 +6,14 @@
 use std::{
     fmt,
     net::IpAddr,
+    str::FromStr,
     sync::{Arc, LazyLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom as Generator};
 
-use crate::{Principal, Timestamp, Zone};
+use crate::{InvalidZone, Principal, Timestamp, Zone};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
@@ -107,6 +108,29 @@ pub struct Origin {
     pub zone: Zone,
     /// Whoever sent it: the other end of the connection, or whom a trusted proxy names.
     pub address: IpAddr,
+}
+
+/// The text tells no origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrigin {
+    /// It begins with no zone.
+    #[error(transparent)]
+    Zone(#[from] InvalidZone),
+    /// After its zone it has no address.
+    #[error("{0:?} is no address: write `ZONE` or `ZONE@ADDRESS`")]
+    Address(String),
+}
+
+impl FromStr for Origin {
+    type Err = InvalidOrigin;
+
+    /// Reads `ZONE@ADDRESS`, or `ZONE` alone, with an address that is in no network.
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let (zone, address) = text.split_once('@').unwrap_or((text, "0.0.0.0"));
+        let zone = zone.parse()?;
+        let address = address.parse().map_err(|_| InvalidOrigin::Address(address.to_owned()))?;
+        Ok(Self { zone, address })
+    }
 }
 
 /// Who acts, from where, until when, and with which clock and randomness.

@@ -4,6 +4,7 @@
 //! input or output, and knows nothing of storage, keys or protocols.
 
 mod context;
+mod country;
 mod email;
 mod error;
 mod grants;
@@ -17,7 +18,8 @@ mod siren;
 mod timestamp;
 mod zone;
 
-pub use context::{Clock, Context, Environment, Origin, Random, SystemClock, SystemRandom};
+pub use context::{Clock, Context, Environment, InvalidOrigin, Origin, Random, SystemClock, SystemRandom};
+pub use country::Country;
 pub use email::EmailAddress;
 pub use error::ErrorKind;
 pub use grants::{Grants, Scope};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use nuee_base::{Environment, Principal, ProjectId};
-use nuee_tenancy::Quotas;
+use nuee_tenancy::Bounds;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use crate::Error;
@@ -21,7 +21,7 @@ const BURST_SECONDS: f64 = 2.0;
 
 /// The pace of every project.
 pub(crate) struct Pace {
-    quotas: Quotas,
+    bounds: Bounds,
     environment: Environment,
     rooms: Mutex<HashMap<ProjectId, Room>>,
 }
@@ -33,22 +33,23 @@ struct Room {
 }
 
 impl Pace {
-    pub(crate) fn new(quotas: Quotas, environment: Environment) -> Self {
-        Self { quotas, environment, rooms: Mutex::default() }
+    pub(crate) fn new(bounds: Bounds, environment: Environment) -> Self {
+        Self { bounds, environment, rooms: Mutex::default() }
     }
 
     /// Lets one more request of this principal pass, or says that there are too many.
     pub(crate) fn admit(&self, principal: &Principal) -> S3Result<()> {
         let Some((_, project)) = principal.place() else { return Ok(()) };
-        let quota = self.quotas.of(project).map_err(|error| {
-            let error = Error::new(error.kind(), "a quota cannot be looked up").with_source(error);
+        let bound = self.bounds.of(project).map_err(|error| {
+            let error =
+                Error::new(error.kind(), "the bounds of a project cannot be looked up").with_source(error);
             tracing::error!(%error, source = ?std::error::Error::source(&error), "a request was not counted");
             S3Error::with_message(
                 S3ErrorCode::ServiceUnavailable,
                 "The service cannot answer now: retry later.",
             )
         })?;
-        let Some(most) = quota.requests_per_second else { return Ok(()) };
+        let Some(most) = bound.quota.requests_per_second else { return Ok(()) };
         let now = self.environment.now().as_micros();
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         if rooms.len() >= MAX_PROJECTS && !rooms.contains_key(&project) {

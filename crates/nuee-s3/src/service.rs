@@ -54,7 +54,7 @@ impl Service {
         options: &Options,
     ) -> Result<Self, InvalidDomain> {
         let hosts = Hosts::new(options.domains.iter().map(String::as_str))?;
-        let pace = Arc::new(Pace::new(tenancy.quotas(), environment.clone()));
+        let pace = Arc::new(Pace::new(tenancy.bounds(), environment.clone()));
         let credentials: Arc<dyn Credentials> = Arc::new(AccessKeys(tenancy.clone()));
         let window =
             Window { store: store.clone(), decider: decider.clone(), environment: environment.clone() };

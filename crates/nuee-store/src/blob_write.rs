@@ -180,7 +180,7 @@ impl Store {
             return Err(Error::TooLarge { what: "the body", limit });
         }
         self.require_room()?;
-        self.require_quota(bucket.project, body.size.unwrap_or(0))?;
+        self.require_bounds(bucket.project, body.size.unwrap_or(0))?;
         let shown = body.encryption.unwrap_or(bucket.encryption);
         let md5 = body.md5.is_some() || shown == Encryption::Aes256;
         let digests = Digests::new(md5, body.checksum.algorithm());

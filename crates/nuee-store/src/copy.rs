@@ -90,7 +90,7 @@ impl Store {
         (described, conditions): (Described, Conditions),
     ) -> Result<ObjectInfo, Error> {
         self.require_room()?;
-        self.require_quota(bucket.project, source.info.size)?;
+        self.require_bounds(bucket.project, source.info.size)?;
         let version = Version {
             modified_at_micros: context.now().as_micros(),
             details: self.seal_details(bucket, &described.details)?,

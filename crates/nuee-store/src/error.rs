@@ -1,6 +1,7 @@
 //! What can go wrong in the store.
 
 use nuee_base::{ErrorKind, Timestamp};
+use nuee_tenancy::UnmetPlacement;
 
 use crate::ChecksumAlgorithm;
 
@@ -32,6 +33,9 @@ pub enum Error {
         /// How many there may be.
         most: u64,
     },
+    /// The platform does not meet the project's placement.
+    #[error("nothing is written: {0}")]
+    PlacementNotMet(#[from] UnmetPlacement),
     /// A bucket that holds something cannot be deleted.
     #[error("the bucket {0} is not empty: delete its objects and abort its uploads first")]
     BucketNotEmpty(String),
@@ -181,6 +185,7 @@ impl Error {
             Self::BucketExists { .. }
             | Self::BucketNotEmpty(_)
             | Self::InvalidBucketState(_)
+            | Self::PlacementNotMet(_)
             | Self::SourceChanged => ErrorKind::Conflict,
             Self::Locked(_) | Self::Denied(_) => ErrorKind::Denied,
             Self::InvalidPart(_)

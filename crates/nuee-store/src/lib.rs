@@ -12,6 +12,7 @@
 
 mod blob_read;
 mod blob_write;
+mod bounds;
 mod bucket;
 mod bucket_policy;
 mod checksum;
@@ -30,7 +31,6 @@ mod lock;
 mod lock_clock;
 mod notification;
 mod object;
-mod quota;
 mod reclaim;
 mod record;
 mod retention;

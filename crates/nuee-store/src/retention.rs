@@ -21,7 +21,7 @@ use crate::{
 /// After this many leaves were looked at, others have their turn.
 const REST: Duration = Duration::from_millis(50);
 /// What the rows of tenancy follow from, and what is about no bucket.
-const KEPT: [Action; 16] = [
+const KEPT: [Action; 17] = [
     Action::CreateOrganisation,
     Action::CreateProject,
     Action::RotateKey,
@@ -30,6 +30,7 @@ const KEPT: [Action; 16] = [
     Action::CreateAccessKey,
     Action::DeleteAccessKey,
     Action::SetQuota,
+    Action::SetPlacement,
     Action::CreateAssumableRole,
     Action::DeleteAssumableRole,
     Action::SetZoneCeiling,

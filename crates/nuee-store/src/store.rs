@@ -7,7 +7,7 @@ use nuee_journal::Entry;
 use nuee_keys::{BlobIdentity, KeyRing, ProjectKey, RowBuilder, RowMacKey};
 use nuee_metadata::{Mac, Metadata, VersionRow};
 use nuee_sites::DirectorySite;
-use nuee_tenancy::{ProjectKeys, Quotas};
+use nuee_tenancy::{Bounds, ProjectKeys};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) environment: Environment,
     pub(crate) options: Options,
-    pub(crate) quotas: Quotas,
+    pub(crate) bounds: Bounds,
     pub(crate) buckets: BucketCache,
     pub(crate) project_keys: ProjectKeys,
     pub(crate) blocking: Arc<Semaphore>,
@@ -86,7 +86,7 @@ impl Store {
         site: DirectorySite,
         keys: Arc<KeyRing>,
         environment: Environment,
-        (quotas, options): (Quotas, Options),
+        (bounds, options): (Bounds, Options),
     ) -> Self {
         let started_at = environment.now();
         let project_keys = ProjectKeys::new(metadata.clone(), Arc::clone(&keys));
@@ -97,7 +97,7 @@ impl Store {
             keys,
             environment,
             options,
-            quotas,
+            bounds,
             buckets: BucketCache::new(CACHED_BUCKETS),
             project_keys,
             blocking: Arc::new(Semaphore::new(options.blocking_tasks)),

@@ -128,6 +128,7 @@ impl Store {
     ) -> Result<UploadId, Error> {
         permit.require_bucket(Action::PutObject, bucket.id)?;
         self.require_room()?;
+        self.met(bucket.project)?;
         let id = UploadId::generate(&self.0.environment);
         let upload = Upload {
             created_at_micros: context.now().as_micros(),
@@ -222,7 +223,7 @@ impl Store {
             transaction.put_part(&row)?;
             transaction.add_upload_bytes(bucket.place(), upload, bytes)?;
             if bytes > 0 {
-                store.check_quota(transaction, bucket.project)?;
+                store.check_bounds(transaction, bucket.project)?;
             }
             let subject = Subject { part: Some((number, blob)), ..Subject::upload(&change.key, upload) };
             entry.append(transaction, PUT_PART, subject)?;
@@ -317,6 +318,7 @@ impl Store {
         completion: Completion,
     ) -> Result<ObjectInfo, Error> {
         permit.require_bucket(Action::PutObject, target.bucket.id)?;
+        self.met(target.bucket.project)?;
         let (store, asked, now) = (self.clone(), target.clone(), context.now());
         let conditions = completion.conditions.clone();
         // The parts are checked on a blocking thread; the transaction only makes sure that they are still the same.

@@ -44,7 +44,7 @@ impl Store {
         let bytes = version.size.cast_signed();
         let id = self.insert_latest(transaction, change, version)?;
         transaction.add_usage(change.bucket.place(), Usage { objects: 1, bytes })?;
-        self.check_quota(transaction, change.bucket.project)?;
+        self.check_bounds(transaction, change.bucket.project)?;
         Ok(id)
     }
 

@@ -26,6 +26,8 @@ pub const SHORTEST_SESSION: Duration = Duration::from_mins(15);
 pub const LONGEST_SESSION: Duration = Duration::from_hours(7 * 24);
 /// The largest policy of a role, in bytes.
 const MAX_POLICY_BYTES: usize = 10_240;
+/// What errors call a role.
+const KIND: &str = "assumable role";
 /// The most conditions of a role.
 const MAX_CONDITIONS: usize = 16;
 
@@ -109,7 +111,7 @@ impl RoleTerms {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let refusal = |why: String| Error::Invalid { kind: "assumable role", why };
+        let refusal = |why: String| Error::Invalid { kind: KIND, why };
         let invalid = |why: String| Err(refusal(why));
         if !(SHORTEST_SESSION..=LONGEST_SESSION).contains(&self.longest) {
             return invalid("sessions last from 15 minutes to 7 days".to_owned());
@@ -207,6 +209,34 @@ impl Tenancy {
         Ok(AssumableRole { organisation, project, name, terms, created_at })
     }
 
+    /// Who may assume a role: users of an issuer of the settings of whose claims something is asked, or, without one,
+    /// the service accounts of its project.
+    pub fn trusted(
+        &self,
+        issuer: Option<Slug>,
+        conditions: &[String],
+        is_default: bool,
+    ) -> Result<Trusted, Error> {
+        let invalid = |why: String| Error::Invalid { kind: KIND, why };
+        let Some(name) = issuer else {
+            return if conditions.is_empty() && !is_default {
+                Ok(Trusted::ServiceAccounts)
+            } else {
+                let why = "conditions on claims, and being the default, are for roles of an issuer";
+                Err(invalid(why.to_owned()))
+            };
+        };
+        if !self.knows_issuer(&name) {
+            return Err(invalid(format!(
+                "there is no issuer {name}: whoever runs the platform adds a section [identity.issuers.{name}] to the \
+                 settings, and starts the server again"
+            )));
+        }
+        let conditions = conditions.iter().map(|text| text.parse::<ClaimCondition>());
+        let conditions = conditions.collect::<Result<_, _>>().map_err(|error| invalid(error.to_string()))?;
+        Ok(Trusted::Issuer { name, conditions, is_default })
+    }
+
     /// The assumable roles of the project that the permit is for, by name.
     pub fn assumable_roles(&self, permit: &Permit) -> Result<Vec<AssumableRole>, Error> {
         permit.require(Action::ListAssumableRoles, permit.resource())?;
@@ -233,7 +263,7 @@ impl Tenancy {
         let name = name.clone();
         let delete = move |transaction: &Transaction<'_>| {
             if !transaction.delete_assumable_role(project, &name)? {
-                return Err(Error::NotFound { kind: "assumable role", name: name.to_string() });
+                return Err(Error::NotFound { kind: KIND, name: name.to_string() });
             }
             let ended = transaction.delete_sessions_in(project, &name)?;
             let said = format!("ended {ended} sessions");
@@ -307,9 +337,9 @@ fn taken(transaction: &Transaction<'_>, row: AssumableRoleRow) -> Error {
     match (transaction.assumable_role(row.project, &row.name), row.default_of) {
         (Ok(None), Some(issuer)) => {
             let why = format!("there is a role already that users of {issuer} have by default");
-            Error::Invalid { kind: "assumable role", why }
+            Error::Invalid { kind: KIND, why }
         }
-        _ => Error::Exists { kind: "assumable role", name: row.name },
+        _ => Error::Exists { kind: KIND, name: row.name },
     }
 }
 

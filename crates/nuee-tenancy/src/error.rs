@@ -2,6 +2,8 @@
 
 use nuee_base::{ErrorKind, Role, Slug, Timestamp};
 
+use crate::UnmetPlacement;
+
 /// A failure of tenancy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -59,6 +61,9 @@ pub enum Error {
     /// Too many attempts to sign in failed.
     #[error("too many attempts failed: try again after {0}")]
     Locked(Timestamp),
+    /// The platform does not meet the placement.
+    #[error(transparent)]
+    PlacementNotMet(#[from] UnmetPlacement),
     /// The process is stopping.
     #[error("the work was interrupted: try again")]
     Interrupted,
@@ -98,7 +103,10 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Exists { .. } | Self::Incompatible { .. } | Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Exists { .. }
+            | Self::Incompatible { .. }
+            | Self::Conflict(_)
+            | Self::PlacementNotMet(_) => ErrorKind::Conflict,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::NotTrusted { .. } | Self::Claim(_) | Self::NotSignedIn(_) | Self::CodeNeeded => {

@@ -10,7 +10,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use nuee_access::{Action, Approach, Extent, Permit, Resource};
+use nuee_access::{Action, Approach, Extent, Permit};
 use nuee_base::{
     BucketId, BucketName, Context, ExposureId, InvalidName, Network, ObjectKey, OrganisationId, ProjectId,
     Timestamp, Zone,
@@ -381,29 +381,16 @@ impl Tenancy {
         ceiling: Zone,
     ) -> Result<Project, Error> {
         permit.require(Action::SetZoneCeiling, permit.resource())?;
-        let Resource::Organisation(organisation) = permit.resource() else {
-            return Err(Error::NotFound { kind: "organisation", name: permit.resource().to_string() });
-        };
         if ceiling == Zone::Local {
             return Err(Error::Invalid { kind: "ceiling", why: "it is `rie` or `internet`".to_owned() });
         }
-        let entry = Entry::new(context, &self.0.keys, organisation, format!("project/{project}"))?;
-        let tenancy = self.clone();
+        let said = (Action::SetZoneCeiling, ceiling.to_string());
         let forget = self.0.known_exposures.forget(move |of, _| *of == project);
-        let set = move |transaction: &Transaction<'_>| {
-            let row = transaction.project(project)?.filter(|row| row.organisation == organisation);
-            let row = row.ok_or_else(|| Error::NotFound { kind: "project", name: project.to_string() })?;
-            let changed = Project { ceiling, ..tenancy.open_project(row)? };
-            let record = encode(&changed.record())?;
-            transaction.update_project(project, &record, tenancy.project_mac(&changed, &record)?)?;
-            entry.append(
-                transaction,
-                Action::SetZoneCeiling.as_str(),
-                Subject::detail(&ceiling.to_string()),
-            )?;
-            Ok::<_, Error>((changed, forget))
+        let change = move |_: &Transaction<'_>, changed: &mut Project| {
+            changed.ceiling = ceiling;
+            Ok(())
         };
-        Ok(self.0.metadata.write(set).await?.0)
+        self.change_project(context, (permit, project), (said, forget), change).await
     }
 
     fn open_exposure(&self, organisation: OrganisationId, row: &ExposureRow) -> Result<Exposure, Error> {

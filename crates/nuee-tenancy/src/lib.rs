@@ -15,6 +15,7 @@
 mod access_key;
 mod answer;
 mod assumable_role;
+mod bounds;
 mod credential;
 mod error;
 mod exposure;
@@ -23,6 +24,7 @@ mod invitation;
 mod journal;
 mod membership;
 mod organisation;
+mod placement;
 mod project;
 mod project_keys;
 mod quota;
@@ -45,15 +47,17 @@ pub use answer::{Asked, KeptAnswer};
 pub use assumable_role::{
     AssumableRole, LONGEST_SESSION, RoleTerms, SHORTEST_SESSION, Trusted, parse_role_arn, role_arn,
 };
+pub use bounds::{Bound, Bounds};
 pub use credential::{Enrolment, Presented};
 pub use error::Error;
 pub use exposure::{Audience, Exposed, Exposure, ExposureTerms, Exposures, MAX_EXPOSURES, MAX_NETWORKS};
 pub use invitation::{ACCEPT_INVITATION, Invitation, Joining, LocalCredential, Offer};
 pub use membership::{Grant, Member, MembersAfter};
 pub use organisation::{Organisation, Profile};
+pub use placement::{Placement, SiteDescription, UnmetPlacement};
 pub use project::Project;
 pub use project_keys::ProjectKeys;
-pub use quota::{Holdings, Quota, Quotas};
+pub use quota::{Holdings, Quota};
 pub use service_account::{AccessKey, KnownKey, ServiceAccount};
 pub use session::{Beginner, Known, Session, TemporaryKey, Wanted};
 pub use sign_in::{Binding, Client, GivenToken, KnownUser, LONGEST_SIGN_IN, RENEWED_AFTER, Shown, SignIn};
@@ -61,9 +65,9 @@ pub use user::{Realm, User};
 pub use verify::DamagedRow;
 
 use access_key::KeyUses;
+use bounds::KNOWN_BOUNDS;
 use credential::Strangers;
 use exposure::{KNOWN_PROJECTS, KnownExposures};
-use quota::KNOWN_QUOTAS;
 use service_account::{KNOWN_KEYS, KnownKeys};
 use session::{KNOWN_SESSIONS, KnownSessions};
 use sign_in::{KNOWN_SIGN_INS, KnownUsers};
@@ -79,30 +83,38 @@ struct Shared {
     journal: Journal,
     known_keys: KnownKeys,
     uses: KeyUses,
-    known_quotas: RowCache<ProjectId, Arc<Quota>>,
+    known_bounds: RowCache<ProjectId, Arc<Bound>>,
     known_sessions: KnownSessions,
     known_users: KnownUsers,
     password_checks: Arc<Semaphore>,
     strangers: Strangers,
     known_exposures: KnownExposures,
-    /// The issuers of the settings.
-    issuers: BTreeSet<Slug>,
+    configured: Configured,
+}
+
+/// What the settings say of the platform.
+#[derive(Debug, Clone, Default)]
+pub struct Configured {
+    /// The issuers whose users' sessions go on.
+    pub issuers: BTreeSet<Slug>,
+    /// Where objects lie.
+    pub site: SiteDescription,
 }
 
 impl Tenancy {
     /// Tenancy over these.
     #[must_use]
     pub fn new(metadata: Metadata, keys: Arc<KeyRing>, environment: Environment, journal: Journal) -> Self {
-        Self::trusting(metadata, keys, environment, (journal, BTreeSet::new()))
+        Self::configured(metadata, keys, environment, (journal, Configured::default()))
     }
 
-    /// The same, where sessions of users of these issuers go on.
+    /// The same, of which the settings say something.
     #[must_use]
-    pub fn trusting(
+    pub fn configured(
         metadata: Metadata,
         keys: Arc<KeyRing>,
         environment: Environment,
-        (journal, issuers): (Journal, BTreeSet<Slug>),
+        (journal, configured): (Journal, Configured),
     ) -> Self {
         Self(Arc::new(Shared {
             metadata,
@@ -111,19 +123,19 @@ impl Tenancy {
             journal,
             known_keys: KnownKeys::new(KNOWN_KEYS),
             uses: KeyUses::default(),
-            known_quotas: RowCache::new(KNOWN_QUOTAS),
+            known_bounds: RowCache::new(KNOWN_BOUNDS),
             known_sessions: KnownSessions::new(KNOWN_SESSIONS),
             known_users: KnownUsers::new(KNOWN_SIGN_INS),
             password_checks: credential::checks(),
             strangers: Strangers::default(),
             known_exposures: KnownExposures::new(KNOWN_PROJECTS),
-            issuers,
+            configured,
         }))
     }
 
     /// Whether the settings have an issuer of this name.
     #[must_use]
     pub fn knows_issuer(&self, name: &Slug) -> bool {
-        self.0.issuers.contains(name)
+        self.0.configured.issuers.contains(name)
     }
 }

@@ -1,14 +1,14 @@
 //! Projects.
 
 use nuee_access::{Action, Permit, Resource};
-use nuee_base::{Context, OrganisationId, Principal, ProjectId, Role, Slug, Timestamp, Zone};
+use nuee_base::{Context, Country, OrganisationId, Principal, ProjectId, Role, Slug, Timestamp, Zone};
 use nuee_journal::{Entry, Subject};
 use nuee_keys::RowBuilder;
-use nuee_metadata::{Mac, ProjectKeyRow, ProjectRow, Transaction};
+use nuee_metadata::{Forget, Mac, ProjectKeyRow, ProjectRow, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Grant, Quota, Tenancy,
+    Error, Grant, Placement, Quota, Tenancy,
     organisation::organisation_of,
     project_keys::{self, decode, encode},
 };
@@ -28,6 +28,8 @@ pub struct Project {
     pub quota: Quota,
     /// The widest zone that exposures of it have an effect in.
     pub ceiling: Zone,
+    /// How many copies of its objects there are, and where they may lie.
+    pub placement: Placement,
 }
 
 /// The ceiling of projects that have no other.
@@ -41,8 +43,14 @@ impl Project {
     }
 
     pub(crate) fn record(&self) -> impl Serialize + use<> {
-        let (created_at_micros, ceiling) = (self.created_at.as_micros(), self.ceiling.to_string());
-        Record::V3 { created_at_micros, quota: self.quota, ceiling }
+        let (copies, countries) = (self.placement.copies, &self.placement.countries);
+        Record::V3 {
+            created_at_micros: self.created_at.as_micros(),
+            quota: self.quota,
+            ceiling: self.ceiling.to_string(),
+            copies,
+            countries: countries.iter().map(Country::to_string).collect(),
+        }
     }
 }
 
@@ -50,7 +58,25 @@ impl Project {
 enum Record {
     V1 { created_at_micros: i64 },
     V2 { created_at_micros: i64, quota: Quota },
-    V3 { created_at_micros: i64, quota: Quota, ceiling: String },
+    V3 { created_at_micros: i64, quota: Quota, ceiling: String, copies: u32, countries: Vec<String> },
+}
+
+impl Record {
+    /// When the project was made, and what it may.
+    fn open(self) -> Result<(i64, Quota, Zone, Placement), Box<dyn std::error::Error>> {
+        Ok(match self {
+            Self::V1 { created_at_micros } => {
+                (created_at_micros, Quota::default(), USUAL_CEILING, Placement::default())
+            }
+            Self::V2 { created_at_micros, quota } => {
+                (created_at_micros, quota, USUAL_CEILING, Placement::default())
+            }
+            Self::V3 { created_at_micros, quota, ceiling, copies, countries } => {
+                let countries = countries.iter().map(|country| country.parse()).collect::<Result<_, _>>()?;
+                (created_at_micros, quota, ceiling.parse()?, Placement { copies, countries })
+            }
+        })
+    }
 }
 
 fn fields(id: ProjectId, organisation: OrganisationId, name: &Slug, record: &[u8]) -> RowBuilder {
@@ -89,8 +115,15 @@ impl Tenancy {
         let id = ProjectId::generate(&self.0.environment);
         let created_at = context.now();
         let row_key = self.0.keys.row_mac_key(organisation)?;
-        let (quota, ceiling) = (Quota::default(), USUAL_CEILING);
-        let project = Project { id, organisation, name: name.clone(), created_at, quota, ceiling };
+        let project = Project {
+            id,
+            organisation,
+            name: name.clone(),
+            created_at,
+            quota: Quota::default(),
+            ceiling: USUAL_CEILING,
+            placement: Placement::default(),
+        };
         let record = encode(&project.record())?;
         let mac = self.project_mac(&project, &record)?;
         let row = ProjectRow { id, organisation, name, record, mac };
@@ -129,17 +162,37 @@ impl Tenancy {
         if fields(row.id, row.organisation, &row.name, &row.record).verify(&row_key, &row.mac).is_err() {
             return Err(Error::damaged(format!("project {}", row.name), "its row's code is wrong"));
         }
-        let (created_at_micros, quota, ceiling) = match decode("projects", &row.record)? {
-            Record::V1 { created_at_micros } => (created_at_micros, Quota::default(), None),
-            Record::V2 { created_at_micros, quota } => (created_at_micros, quota, None),
-            Record::V3 { created_at_micros, quota, ceiling } => (created_at_micros, quota, Some(ceiling)),
-        };
-        let ceiling = ceiling.map(|ceiling| ceiling.parse()).transpose();
-        let ceiling = ceiling.map_err(|error| Error::damaged(format!("project {}", row.name), error))?;
+        let opened = decode::<Record>("projects", &row.record)?.open();
+        let (created_at_micros, quota, ceiling, placement) =
+            opened.map_err(|error| Error::damaged(format!("project {}", row.name), error))?;
         let (id, organisation, name) = (row.id, row.organisation, row.name);
-        let (created_at, ceiling) =
-            (Timestamp::from_micros(created_at_micros), ceiling.unwrap_or(USUAL_CEILING));
-        Ok(Project { id, organisation, name, created_at, quota, ceiling })
+        let created_at = Timestamp::from_micros(created_at_micros);
+        Ok(Project { id, organisation, name, created_at, quota, ceiling, placement })
+    }
+
+    /// Changes a project of the organisation that the permit is for, with a leaf of what is done and what it says. What
+    /// `forget` forgets is forgotten with the commit.
+    pub(crate) async fn change_project(
+        &self,
+        context: &Context,
+        (permit, project): (&Permit, ProjectId),
+        ((action, said), forget): ((Action, String), Forget),
+        change: impl FnOnce(&Transaction<'_>, &mut Project) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Project, Error> {
+        let organisation = organisation_of(permit)?;
+        let entry = Entry::new(context, &self.0.keys, organisation, format!("project/{project}"))?;
+        let tenancy = self.clone();
+        let commit = move |transaction: &Transaction<'_>| {
+            let row = transaction.project(project)?.filter(|row| row.organisation == organisation);
+            let row = row.ok_or_else(|| Error::NotFound { kind: "project", name: project.to_string() })?;
+            let mut changed = tenancy.open_project(row)?;
+            change(transaction, &mut changed)?;
+            let record = encode(&changed.record())?;
+            transaction.update_project(project, &record, tenancy.project_mac(&changed, &record)?)?;
+            entry.append(transaction, action.as_str(), Subject::detail(&said))?;
+            Ok::<_, Error>((changed, forget))
+        };
+        Ok(self.0.metadata.write(commit).await?.0)
     }
 
     /// The project of this name in the organisation that the permit is for. Others may be damaged.

@@ -5,18 +5,12 @@
 //! is refused an object of 2 GiB, and can always read and delete. Who enforces it is who spends: the store in the
 //! transaction of a write, the S3 surface once it knows who asks.
 
-use std::sync::Arc;
-
 use nuee_access::{Action, Permit, Resource};
 use nuee_base::{Context, ProjectId};
-use nuee_journal::{Entry, Subject};
-use nuee_metadata::{RowCache, Transaction};
+use nuee_metadata::Transaction;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Project, Tenancy, project_keys::encode};
-
-/// Quotas that are kept in memory.
-pub(crate) const KNOWN_QUOTAS: usize = 4_096;
+use crate::{Error, Project, Tenancy};
 
 /// How much a project may hold and ask. What is `None` is unbounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,32 +57,7 @@ impl Quota {
     }
 }
 
-/// The quotas of projects, for those who enforce them. Cheap to clone: clones share what they keep.
-#[derive(Clone)]
-pub struct Quotas {
-    pub(crate) tenancy: Tenancy,
-    pub(crate) known: RowCache<ProjectId, Arc<Quota>>,
-}
-
-impl Quotas {
-    /// The quota of a project. Answers from memory, mostly.
-    pub fn of(&self, project: ProjectId) -> Result<Arc<Quota>, Error> {
-        let read = || {
-            let row = self.tenancy.0.metadata.read(|snapshot| snapshot.project(project))?;
-            let found = row.map(|row| self.tenancy.open_project(row)).transpose()?;
-            Ok::<_, Error>(found.map(|project| Arc::new(project.quota)))
-        };
-        Ok(self.known.get_or_read(&project, read)?.unwrap_or_default())
-    }
-}
-
 impl Tenancy {
-    /// The quotas of projects.
-    #[must_use]
-    pub fn quotas(&self) -> Quotas {
-        Quotas { tenancy: self.clone(), known: self.0.known_quotas.clone() }
-    }
-
     /// Changes how much a project of the organisation that the permit is for may hold and ask. What it holds already it
     /// keeps.
     pub async fn set_quota(
@@ -99,24 +68,13 @@ impl Tenancy {
         quota: Quota,
     ) -> Result<Project, Error> {
         permit.require(Action::SetQuota, permit.resource())?;
-        let Resource::Organisation(organisation) = permit.resource() else {
-            return Err(Error::NotFound { kind: "organisation", name: permit.resource().to_string() });
+        let forget = self.0.known_bounds.forget(move |of, _| *of == project);
+        let change = move |transaction: &Transaction<'_>, changed: &mut Project| {
+            changed.quota = quota;
+            Ok(transaction.count_usage(project)?)
         };
-        let entry = Entry::new(context, &self.0.keys, organisation, format!("project/{project}"))?;
-        let tenancy = self.clone();
-        let forget = self.0.known_quotas.forget(move |of, _| *of == project);
-        let set = move |transaction: &Transaction<'_>| {
-            let row = transaction.project(project)?.filter(|row| row.organisation == organisation);
-            let row = row.ok_or_else(|| Error::NotFound { kind: "project", name: project.to_string() })?;
-            let changed = Project { quota, ..tenancy.open_project(row)? };
-            let record = encode(&changed.record())?;
-            let mac = tenancy.project_mac(&changed, &record)?;
-            transaction.update_project(project, &record, mac)?;
-            transaction.count_usage(project)?;
-            entry.append(transaction, Action::SetQuota.as_str(), Subject::detail(&quota.said()))?;
-            Ok::<_, Error>((changed, forget))
-        };
-        Ok(self.0.metadata.write(set).await?.0)
+        self.change_project(context, (permit, project), ((Action::SetQuota, quota.said()), forget), change)
+            .await
     }
 
     /// What the project that the permit is for holds.

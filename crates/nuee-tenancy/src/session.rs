@@ -257,25 +257,47 @@ impl Tenancy {
             row.map(|row| self.open_session(&row).map(|(known, _)| Arc::new(known))).transpose()
         })?;
         // An issuer that is no longer trusted made nobody known.
-        let trusted =
-            |known: &Arc<Known>| known.issuer.as_ref().is_none_or(|name| self.0.issuers.contains(name));
+        let trusted = |known: &Arc<Known>| {
+            known.issuer.as_ref().is_none_or(|name| self.0.configured.issuers.contains(name))
+        };
         Ok(known.filter(trusted))
     }
 
     /// The sessions of the project that the permit is for which have not ended, oldest first.
     pub fn sessions(&self, context: &Context, permit: &Permit) -> Result<Vec<Session>, Error> {
+        self.list_sessions(context, permit, SessionId::from_bytes([0; 16]), usize::MAX)
+    }
+
+    /// The same, of those that began after a session; `limit` at most.
+    pub fn list_sessions(
+        &self,
+        context: &Context,
+        permit: &Permit,
+        mut after: SessionId,
+        limit: usize,
+    ) -> Result<Vec<Session>, Error> {
         permit.require(Action::ListSessions, permit.resource())?;
         let (_, project) = project_of(permit)?;
         let mut found = Vec::new();
-        let mut after = SessionId::from_bytes([0; 16]);
-        loop {
+        while found.len() < limit {
             let rows = self.0.metadata.read(|snapshot| snapshot.sessions(project, after, PAGE))?;
-            let Some(last) = rows.last() else { return Ok(found) };
+            let Some(last) = rows.last() else { break };
             after = last.id;
-            for row in rows.iter().filter(|row| row.expires_at > context.now()) {
+            let left = limit - found.len();
+            for row in rows.iter().filter(|row| row.expires_at > context.now()).take(left) {
                 found.push(self.open_session(row)?.1);
             }
         }
+        Ok(found)
+    }
+
+    /// Who acts by an access key, of a service account or of a session, that goes on.
+    pub fn principal_of_key(&self, key: &AccessKeyId) -> Result<Option<Principal>, Error> {
+        if let Some(known) = self.session_credentials(key)? {
+            let goes_on = known.expires_at > self.0.environment.now();
+            return Ok(goes_on.then(|| known.principal.clone()));
+        }
+        Ok(self.credentials(key)?.map(|known| known.principal.clone()))
     }
 
     /// Ends a session of the project that the permit is for, before its time.

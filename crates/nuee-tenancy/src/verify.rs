@@ -9,9 +9,10 @@ use nuee_metadata::{ProjectKeyRow, ProjectRow, ServiceAccountRow, Snapshot};
 mod people;
 
 use crate::{
-    Error, Tenancy,
+    Error, Placement, Tenancy,
     assumable_role::resource_of,
     exposure::ceiling_of,
+    placement::placement_of,
     project_keys::{self, key_state},
     session,
 };
@@ -69,6 +70,11 @@ impl Tenancy {
             && ceiling != Zone::Rie
         {
             rows.insert(ceiling_of(&format!("project/{project}")), ceiling.to_string());
+        }
+        if let Ok(placement) = opened.as_ref().map(|project| &project.placement)
+            && *placement != Placement::default()
+        {
+            rows.insert(placement_of(&format!("project/{project}")), placement.to_string());
         }
         note(damaged, || format!("project {name}"), opened);
         for row in snapshot.project_keys(project)? {
@@ -169,7 +175,9 @@ fn replay(said: &mut States, leaf: Leaf, now: Timestamp) {
     } else if is(Action::SetQuota) {
         said.insert(quota_of(&on), detail);
     } else if is(Action::SetZoneCeiling) {
-        set_ceiling(said, &on, detail);
+        set_unless_usual(said, ceiling_of(&on), (detail, Zone::Rie.as_str()));
+    } else if is(Action::SetPlacement) {
+        set_unless_usual(said, placement_of(&on), (detail, &Placement::default().to_string()));
     } else if is(Action::CreateExposure) {
         said.insert(on, detail);
     } else if is(Action::DeleteExposure) {
@@ -201,11 +209,11 @@ fn with_keys(said: &mut States, on: &str, change: impl FnOnce(&mut Vec<String>))
     said.insert(on.to_owned(), active(&keys.join(" and ")));
 }
 
-/// Notes a project's ceiling, unless it is the usual one, which a project has without a leaf.
-fn set_ceiling(said: &mut States, project: &str, ceiling: String) {
-    match ceiling == Zone::Rie.as_str() {
-        true => said.remove(&ceiling_of(project)),
-        false => said.insert(ceiling_of(project), ceiling),
+/// Notes what a project is set to, unless that is what every project is without a leaf.
+fn set_unless_usual(said: &mut States, name: String, (state, usual): (String, &str)) {
+    match state == usual {
+        true => said.remove(&name),
+        false => said.insert(name, state),
     };
 }
 

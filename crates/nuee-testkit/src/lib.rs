@@ -230,7 +230,7 @@ impl TestServer {
         let Self { server, mut options, projects, owners, directory } = self;
         server.stop().await?;
         adapt(&mut options.settings);
-        let server = Server::start(options.clone()).await?;
+        let server = Box::pin(Server::start(options.clone())).await?;
         Ok(Self { server, options, projects, owners, directory })
     }
 

@@ -11,6 +11,7 @@ mod exposure;
 mod identity;
 mod journal;
 mod operator;
+mod project;
 mod remote;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -24,6 +25,8 @@ pub use exposure::{Exposure, ExposureRequest, ExposureTerms};
 pub(crate) use identity::{AssumableRole, Session, Terms};
 pub use operator::OperatorRequest;
 pub(crate) use operator::{Invited, Operator, OperatorInvitation};
+pub use project::Project;
+pub(crate) use project::{Placement, ProjectDetails, Quota, Site};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +90,13 @@ pub enum Request {
         place: Place,
         /// The whole quota: what it does not name is unbounded.
         quota: Quota,
+    },
+    /// Change how many copies of a project's objects there are, and where they may lie.
+    SetPlacement {
+        /// The project.
+        place: Place,
+        /// The whole placement.
+        placement: Placement,
     },
     /// Change the widest zone that a project may be exposed to.
     SetZoneCeiling {
@@ -240,33 +250,6 @@ pub enum Request {
     },
 }
 
-/// How much a project may hold and ask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quota {
-    /// Bytes of objects, versions and parts.
-    pub bytes: Option<u64>,
-    /// Objects and versions.
-    pub objects: Option<u64>,
-    /// Buckets.
-    pub buckets: Option<u32>,
-    /// Requests in a second.
-    pub requests_per_second: Option<u32>,
-}
-
-impl From<nuee_tenancy::Quota> for Quota {
-    fn from(quota: nuee_tenancy::Quota) -> Self {
-        let nuee_tenancy::Quota { bytes, objects, buckets, requests_per_second } = quota;
-        Self { bytes, objects, buckets, requests_per_second }
-    }
-}
-
-impl From<Quota> for nuee_tenancy::Quota {
-    fn from(quota: Quota) -> Self {
-        let Quota { bytes, objects, buckets, requests_per_second } = quota;
-        Self { bytes, objects, buckets, requests_per_second }
-    }
-}
-
 /// Who would do what, on what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessQuestion {
@@ -279,6 +262,8 @@ pub struct AccessQuestion {
     /// Where the request would come in, as `ZONE` or `ZONE@ADDRESS`; without it, where no exposure is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The project whose bucket it is, for members; operators name it by the resource alone.
+    pub place: Place,
 }
 
 /// A project, by its names.
@@ -487,6 +472,9 @@ pub struct Status {
     pub data_dir: PathBuf,
     /// Where the keys are.
     pub key_dir: PathBuf,
+    /// What the settings say of where objects lie.
+    #[serde(default)]
+    pub site: Site,
     /// The server that answers; none when none runs.
     pub server: Option<Serving>,
     /// Files that hold many small blobs.
@@ -589,24 +577,6 @@ impl From<&ShownKey> for AccessKey {
     }
 }
 
-/// What a project holds, and may.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ProjectDetails {
-    /// The project.
-    pub project: Project,
-    /// Bytes of objects, versions and parts.
-    pub bytes: u64,
-    /// Objects and versions.
-    pub objects: u64,
-    /// Buckets.
-    pub buckets: u64,
-    /// How much of each it may have.
-    pub quota: Quota,
-    /// The widest zone that it may be exposed to.
-    #[serde(default)]
-    pub ceiling: String,
-}
-
 /// Who may do what, and why.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AccessAnswer {
@@ -631,23 +601,6 @@ pub struct Organisation {
 
 impl From<&nuee_tenancy::Organisation> for Organisation {
     fn from(from: &nuee_tenancy::Organisation) -> Self {
-        Self { name: from.name.to_string(), id: from.id.to_string(), created_at: from.created_at.to_string() }
-    }
-}
-
-/// A project.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Project {
-    /// Its name.
-    pub name: String,
-    /// Its id.
-    pub id: String,
-    /// When it was made (RFC 3339).
-    pub created_at: String,
-}
-
-impl From<&nuee_tenancy::Project> for Project {
-    fn from(from: &nuee_tenancy::Project) -> Self {
         Self { name: from.name.to_string(), id: from.id.to_string(), created_at: from.created_at.to_string() }
     }
 }

@@ -3,6 +3,7 @@
 //! Who is signed in is kept in a file for its owner alone; its token is renewed on the way when it is old. What members ask
 //! takes the same [`Request`](crate::Request)s as what operators ask, as far as the API has it (`requests.rs`).
 
+mod identity;
 mod login;
 mod requests;
 

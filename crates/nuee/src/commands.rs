@@ -10,6 +10,7 @@ mod key;
 mod member;
 mod object;
 mod operator;
+mod project;
 mod sign_in;
 mod start;
 mod witness;
@@ -127,7 +128,7 @@ enum Command {
     Organisation(administer::OrganisationCommand),
     /// Make and list the projects of an organisation, and bound what they may hold and be exposed to
     #[command(subcommand)]
-    Project(administer::ProjectCommand),
+    Project(project::ProjectCommand),
     /// See who runs the platform, by accounts of their own, and change that
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
@@ -192,7 +193,7 @@ pub fn run() -> ExitCode {
         Command::AssumableRole(command) => identity::assumable_role(command, &common),
         Command::Session(command) => identity::session(command, &common),
         Command::Organisation(command) => administer::organisation(command, &common),
-        Command::Project(command) => administer::project(command, &common),
+        Command::Project(command) => project::run(command, &common),
         Command::Operator(command) => operator::run(command, &common),
         Command::Exposure(command) => exposure::run(command, &common),
         Command::Login(login) => sign_in::login(&login, &common),

@@ -13,7 +13,7 @@ use nuee_keys::{DirectoryCustody, InstanceId, KeyCustody, KeyRing};
 use nuee_metadata::Metadata;
 use nuee_sites::DirectorySite;
 use nuee_store::Store;
-use nuee_tenancy::Tenancy;
+use nuee_tenancy::{Configured, Tenancy};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -80,14 +80,15 @@ impl Platform {
         let keys = Arc::new(KeyRing::new(keeper, environment.clone(), KeyRing::LIFETIME));
         let origin = format!("nuee/{}", custody.instance());
         let journal = Journal::new(metadata.clone(), Arc::clone(&keys), origin);
-        let trusted = (journal.clone(), crate::issuers::names(settings));
-        let tenancy = Tenancy::trusting(metadata.clone(), Arc::clone(&keys), environment.clone(), trusted);
+        let configured = Configured { issuers: crate::issuers::names(settings), site: settings.site() };
+        let given = (journal.clone(), configured);
+        let tenancy = Tenancy::configured(metadata.clone(), Arc::clone(&keys), environment.clone(), given);
         let store = Store::new(
             metadata.clone(),
             site.clone(),
             keys,
             environment.clone(),
-            (tenancy.quotas(), tuning.store),
+            (tenancy.bounds(), tuning.store),
         );
         let environment = environment.clone();
         let decider = Decider::observed_with(Counting(journal.recorder().clone()), tenancy.exposed());

@@ -18,6 +18,8 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use nuee_base::Country;
+use nuee_tenancy::SiteDescription;
 use nuee_web::Limits as WebLimits;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +44,7 @@ macro_rules! settings {
     ($(
         $(#[doc = $section_doc:literal])*
         $section:ident: $type:ident {
-            $( $(#[doc = $key_doc:literal])* $key:ident: $value:ty = $default:expr, )*
+            $( $(#[doc = $key_doc:literal])* $(#[serde($($serde:tt)*)])? $key:ident: $value:ty = $default:expr, )*
         }
     )*) => {
         /// All settings of `nuee`.
@@ -63,7 +65,7 @@ macro_rules! settings {
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
             #[serde(default, deny_unknown_fields)]
             pub struct $type {
-                $( $(#[doc = $key_doc])* pub $key: $value, )*
+                $( $(#[doc = $key_doc])* $(#[serde($($serde)*)])? pub $key: $value, )*
             }
 
             impl Default for $type {
@@ -113,6 +115,19 @@ settings! {
         /// How long the bytes of an object that was deleted or replaced are kept for those who have begun to read it.
         /// A download that takes longer may break off.
         reclaim_delay_seconds: u64 = 60,
+    }
+
+    /// Where the objects lie, as you declare it: projects may be bound to countries (`nuee project placement`). Nothing
+    /// checks it.
+    site: SiteSettings {
+        /// What the data centre is called, such as `Rosny-sous-Bois`.
+        data_centre: Option<String> = None,
+        /// The country that it is in: its code of ISO 3166-1, such as `FR`. Without it, projects that are bound to countries
+        /// are not written to.
+        #[serde(with = "crate::text::optional")]
+        country: Option<Country> = None,
+        /// Who runs it.
+        operator: Option<String> = None,
     }
 
     /// What S3 clients see.
@@ -303,6 +318,12 @@ impl Settings {
         };
         let home = home("XDG_STATE_HOME", ".local/state").map(|state| state.join("keys"));
         Ok(Places { data: std::path::absolute(data)?, given: self.storage.key_dir.clone(), home })
+    }
+
+    /// Where the objects lie.
+    pub(crate) fn site(&self) -> SiteDescription {
+        let SiteSettings { data_centre, country, operator } = self.site.clone();
+        SiteDescription { data_centre, country, operator }
     }
 
     /// How the layers below work, as far as there are settings for it.

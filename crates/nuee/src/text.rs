@@ -31,3 +31,28 @@ pub(crate) mod secret {
         String::deserialize(deserializer).map(Secret::new)
     }
 }
+
+/// The same for values that may be absent.
+pub(crate) mod optional {
+    use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
+
+    #[expect(clippy::ref_option, reason = "so it is that serde calls it")]
+    pub(crate) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(Error::custom)).transpose()
+    }
+}

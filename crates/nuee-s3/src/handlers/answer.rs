@@ -28,7 +28,8 @@ pub(crate) fn from_store(error: Error) -> S3Error {
         Error::InvalidBucketState(_) => S3ErrorCode::InvalidBucketState,
         Error::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
         Error::TooManyBuckets { .. } => S3ErrorCode::TooManyBuckets,
-        Error::QuotaExceeded { .. } => return quota_exceeded(&error),
+        Error::QuotaExceeded { .. } => return forbidden("QuotaExceeded", &error),
+        Error::PlacementNotMet(_) => return forbidden("PlacementNotMet", &error),
         Error::InvalidTag(_) => S3ErrorCode::InvalidTag,
         // S3 has no better word for it.
         Error::TooManyTags { .. } => return bad_request("BadRequest", error.to_string()),
@@ -51,9 +52,9 @@ pub(crate) fn from_store(error: Error) -> S3Error {
     S3Error::with_message(code, error.to_string())
 }
 
-/// A project is at its quota. S3 has none; the code is that of Ceph.
-fn quota_exceeded(error: &Error) -> S3Error {
-    let code = S3ErrorCode::from_bytes(b"QuotaExceeded").unwrap_or(S3ErrorCode::AccessDenied);
+/// A project is at its quota (the code is that of Ceph), or its placement is not met (ours): S3 has neither.
+fn forbidden(code: &str, error: &Error) -> S3Error {
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::AccessDenied);
     let mut answer = S3Error::with_message(code, error.to_string());
     answer.set_status_code(http::StatusCode::FORBIDDEN);
     answer

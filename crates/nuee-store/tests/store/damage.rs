@@ -136,7 +136,7 @@ async fn a_key_row_of_another_project_is_refused() {
         platform.site.clone(),
         std::sync::Arc::new(keys),
         platform.environment.clone(),
-        (platform.tenancy.quotas(), nuee_store::Options::default()),
+        (platform.tenancy.bounds(), nuee_store::Options::default()),
     );
     let permit = platform.permit(&platform.home, nuee_access::Action::GetObject);
     let object = store.object(&permit, &platform.home, &"a".parse().unwrap()).unwrap();

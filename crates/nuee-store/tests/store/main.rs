@@ -8,6 +8,7 @@ mod damage;
 mod lifecycle;
 mod listing;
 mod objects;
+mod placement;
 mod platform;
 mod quotas;
 mod reclaiming;

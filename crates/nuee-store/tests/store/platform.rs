@@ -14,7 +14,7 @@ use nuee_store::{
     Body, Bucket, ChecksumAlgorithm, CompletedPart, Completion, Conditions, CopyOptions, Deletion, Described,
     Details, Error, ExpectedChecksum, NewBucket, ObjectInfo, Options, Store, UploadOptions, UploadTarget,
 };
-use nuee_tenancy::{Project, Tenancy};
+use nuee_tenancy::{Configured, Project, SiteDescription, Tenancy};
 use tempfile::TempDir;
 
 /// Everything that a test needs; the directories live as long as this.
@@ -101,7 +101,7 @@ impl Platform {
             site.clone(),
             Arc::clone(&keys),
             environment.clone(),
-            (tenancy.quotas(), options),
+            (tenancy.bounds(), options),
         );
         let operator = Context::new(environment.clone(), Principal::Operator);
         let mut buckets = Vec::new();
@@ -155,7 +155,17 @@ impl Platform {
     pub(crate) fn restart(&mut self) {
         let (metadata, site) = (self.metadata.clone(), self.site.clone());
         let (keys, environment) = (Arc::clone(&self.keys), self.environment.clone());
-        self.store = Store::new(metadata, site, keys, environment, (self.tenancy.quotas(), self.options));
+        self.store = Store::new(metadata, site, keys, environment, (self.tenancy.bounds(), self.options));
+    }
+
+    /// Begins anew where the site is in this country, as its operator says.
+    pub(crate) fn move_to(&mut self, country: &str) {
+        let journal = Journal::new(self.metadata.clone(), Arc::clone(&self.keys), "nuee/test".into());
+        let site = SiteDescription { country: Some(country.parse().unwrap()), ..SiteDescription::default() };
+        let configured = Configured { site, ..Configured::default() };
+        let (metadata, keys) = (self.metadata.clone(), Arc::clone(&self.keys));
+        self.tenancy = Tenancy::configured(metadata, keys, self.environment.clone(), (journal, configured));
+        self.restart();
     }
 
     /// The owner of a bucket's project.

@@ -1,5 +1,6 @@
 //! The management API, as its callers find it.
 
+mod access;
 mod bench;
 mod generated;
 mod matrix;

@@ -30,6 +30,7 @@ mod lifecycle;
 mod lock_attacks;
 mod memory;
 mod model;
+mod placement;
 mod policies;
 mod quotas;
 mod random;

@@ -2,7 +2,7 @@
 
 mod accounts;
 mod explain;
-mod quotas;
+mod project;
 
 use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, Permit, Resource};
@@ -66,6 +66,7 @@ impl Administration {
             }
             Request::ShowProject { place } => self.show_project(&place),
             Request::SetQuota { place, quota } => self.set_quota(&place, quota).await,
+            Request::SetPlacement { place, placement } => self.set_placement(&place, placement).await,
             Request::SetZoneCeiling { place, ceiling } => self.set_zone_ceiling(&place, ceiling).await,
             Request::Exposures { place, exposures } => self.exposures(&place, exposures).await,
             Request::ExplainAccess(question) => self.explain(&question),
@@ -164,6 +165,7 @@ impl Administration {
             instance: self.platform.instance().to_string(),
             data_dir: self.platform.data_directory().to_path_buf(),
             key_dir: self.platform.key_directory(),
+            site: self.platform.tenancy().site().into(),
             server: self.serving.clone(),
             segments: usage.segments,
             live_bytes: usage.live_bytes,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use nuee_access::Action;
 use nuee_base::{Role, SessionId, Slug, Timestamp};
 use nuee_tenancy::{RoleTerms, Trusted, role_arn};
@@ -108,25 +108,8 @@ impl Administration {
         let (context, permit) = self.permit_in(place, Action::CreateAssumableRole)?;
         let tenancy = self.platform.tenancy();
         let Terms { grants, issuer, conditions, is_default, longest_seconds, policy } = terms;
-        let trusted = match issuer {
-            Some(issuer) => {
-                let issuer: Slug = issuer.parse()?;
-                ensure!(
-                    tenancy.knows_issuer(&issuer),
-                    "there is no issuer {issuer}: add a section [identity.issuers.{issuer}] to the settings, and start \
-                     the server again"
-                );
-                let conditions = conditions.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-                Trusted::Issuer { name: issuer, conditions, is_default }
-            }
-            None => {
-                ensure!(
-                    conditions.is_empty() && !is_default,
-                    "conditions on claims, and being the default, are for roles of an issuer"
-                );
-                Trusted::ServiceAccounts
-            }
-        };
+        let issuer = issuer.map(|issuer| issuer.parse()).transpose()?;
+        let trusted = tenancy.trusted(issuer, &conditions, is_default)?;
         let terms = RoleTerms { grants, trusted, longest: Duration::from_secs(longest_seconds), policy };
         let made = tenancy.create_assumable_role(&context, &permit, name, terms).await?;
         Ok(Reply::AssumableRoleCreated((&made).into()))

@@ -12,8 +12,8 @@ use super::{Client, segment};
 use crate::{
     Reply, Request,
     administration::{
-        Exposure, ExposureRequest, ExposureTerms, JournalLeaf, JournalQuery, Place, Project, ProjectDetails,
-        Quota, ServiceAccount,
+        Exposure, ExposureRequest, ExposureTerms, JournalLeaf, JournalQuery, Place, Placement, Project,
+        ProjectDetails, Quota, ServiceAccount,
     },
 };
 
@@ -42,10 +42,9 @@ impl Client {
                 Ok(Reply::Projects { projects: projects.collect::<Result<_>>()? })
             }
             Request::ShowProject { place } => self.show_project(&place).await,
-            Request::SetQuota { place, quota } => {
-                let path = format!("{}/quota", self.project(&place)?);
-                self.call(Method::PUT, &path, Some(serde_json::to_value(quota)?)).await?;
-                self.show_project(&place).await
+            Request::SetQuota { place, quota } => self.change_project(&place, "quota", json!(quota)).await,
+            Request::SetPlacement { place, placement } => {
+                self.change_project(&place, "placement", json!(placement)).await
             }
             Request::CreateServiceAccount { place, name, role } => {
                 let path = format!("{}/service-accounts", self.project(&place)?);
@@ -92,9 +91,7 @@ impl Client {
                 self.download(&format!("{path}{asked}"), &file, |_| {}).await?;
                 Ok(Reply::JournalReceived { file })
             }
-            _ => {
-                bail!("only whoever runs the platform can do this: run it there with --operator, or ask them")
-            }
+            other => self.execute_on_access(other).await,
         }
     }
 
@@ -133,6 +130,13 @@ impl Client {
         }
     }
 
+    /// Sets what bounds a project; gives the project then.
+    async fn change_project(&self, place: &Place, what: &str, value: Value) -> Result<Reply> {
+        let path = format!("{}/{what}", self.project(place)?);
+        self.call(Method::PUT, &path, Some(value)).await?;
+        self.show_project(place).await
+    }
+
     async fn show_project(&self, place: &Place) -> Result<Reply> {
         let path = self.project(place)?;
         let project = self.call(Method::GET, &path, None).await?;
@@ -144,6 +148,7 @@ impl Client {
             buckets: number("buckets"),
             quota: read::<Quota>(usage["quota"].clone())?,
             ceiling: text(&project, "ceiling")?,
+            placement: read::<Placement>(project["placement"].clone())?,
             project: read(project)?,
         }))
     }
@@ -219,7 +224,7 @@ pub(crate) fn query(named: &[(&str, Option<String>)]) -> String {
     if given.is_empty() { given } else { format!("?{given}") }
 }
 
-fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_json::from_value(value).context("the server's answer is of another version than this program")
 }
 

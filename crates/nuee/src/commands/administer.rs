@@ -13,12 +13,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use nuee_base::{AccessKeyId, EmailAddress, Environment, Role, Secret, Slug, Zone};
 
-use super::{Common, bucket, exposure, identity, journal, operator, print, runtime};
+use super::{Common, bucket, exposure, identity, journal, operator, print, project, runtime};
 use crate::{
     Administration, FirstStart, Platform, Progress, Reply, Request, Tuning,
     administration::{
-        AccessAnswer, AccessQuestion, Listening, Place, ProjectDetails, Quota, ServiceAccount, Status,
-        Verified,
+        AccessAnswer, AccessQuestion, Listening, Place, ServiceAccount, Site, Status, Verified,
     },
     client::Client,
     data_directory::holds_data,
@@ -140,11 +139,14 @@ pub(super) enum AccessCommand {
         principal: String,
         /// An action in the words of policies, such as s3:GetObject or nuee:CreateServiceAccount
         action: String,
-        /// `platform`, ORGANISATION, ORGANISATION/PROJECT, `s3://BUCKET` or `s3://BUCKET/KEY`
+        /// ORGANISATION/PROJECT, `s3://BUCKET` or `s3://BUCKET/KEY`; for whoever runs the platform also `platform` and
+        /// ORGANISATION. Whoever is signed in names the bucket's project too
         resource: String,
         /// Where the request would come in: rie or internet, and after an `@` from which address
         #[arg(long, value_name = "ZONE@ADDRESS")]
         from: Option<String>,
+        #[command(flatten)]
+        place: PlaceOptions,
         #[command(flatten)]
         output: Output,
     },
@@ -180,77 +182,6 @@ pub(super) enum OrganisationCommand {
     },
     /// List the organisations
     List {
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// `nuee project …`.
-#[derive(Debug, Subcommand)]
-pub(super) enum ProjectCommand {
-    /// Make a project in an organisation
-    Create {
-        /// Its name, unique in the organisation
-        name: Slug,
-        /// Organisation
-        #[arg(long, default_value = "local")]
-        organisation: Slug,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// List the projects of an organisation
-    List {
-        /// Organisation
-        #[arg(long, default_value = "local")]
-        organisation: Slug,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Tell what a project holds, and may
-    Show {
-        /// The project
-        name: Slug,
-        /// Organisation
-        #[arg(long, default_value = "local")]
-        organisation: Slug,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Set the widest zone that a project may be exposed to
-    ///
-    /// Lowering it ends what wider exposures give at once; they come back with it.
-    Ceiling {
-        /// The project
-        name: Slug,
-        /// rie or internet
-        ceiling: Zone,
-        /// Organisation
-        #[arg(long, default_value = "local")]
-        organisation: Slug,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Bound what a project may hold and ask
-    ///
-    /// The quota is replaced as a whole: what is not named is unbounded.
-    Quota {
-        /// The project
-        name: Slug,
-        /// Organisation
-        #[arg(long, default_value = "local")]
-        organisation: Slug,
-        /// Bytes of objects, their versions and the parts of uploads, such as 500GiB
-        #[arg(long, value_parser = bytes)]
-        bytes: Option<u64>,
-        /// Objects and versions
-        #[arg(long)]
-        objects: Option<u64>,
-        /// Buckets
-        #[arg(long)]
-        buckets: Option<u32>,
-        /// Requests in a second; twice as many may come at once
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-        requests_per_second: Option<u32>,
         #[command(flatten)]
         output: Output,
     },
@@ -303,39 +234,6 @@ pub(super) fn organisation(command: OrganisationCommand, common: &Common) -> Res
     }
 }
 
-/// Runs `nuee project …`.
-pub(super) fn project(command: ProjectCommand, common: &Common) -> Result<ExitCode> {
-    match command {
-        ProjectCommand::Create { name, organisation, output } => {
-            run(Request::CreateProject { organisation, name }, output, common)
-        }
-        ProjectCommand::List { organisation, output } => {
-            run(Request::ListProjects { organisation }, output, common)
-        }
-        ProjectCommand::Show { name, organisation, output } => {
-            let place = Place { organisation, project: name };
-            run(Request::ShowProject { place }, output, common)
-        }
-        ProjectCommand::Ceiling { name, ceiling, organisation, output } => {
-            let place = Place { organisation, project: name };
-            run(Request::SetZoneCeiling { place, ceiling }, output, common)
-        }
-        ProjectCommand::Quota {
-            name,
-            organisation,
-            bytes,
-            objects,
-            buckets,
-            requests_per_second,
-            output,
-        } => {
-            let place = Place { organisation, project: name };
-            let quota = Quota { bytes, objects, buckets, requests_per_second };
-            run(Request::SetQuota { place, quota }, output, common)
-        }
-    }
-}
-
 /// Runs `nuee access-key …`.
 pub(super) fn access_key(command: AccessKeyCommand, common: &Common) -> Result<ExitCode> {
     match command {
@@ -354,8 +252,9 @@ pub(super) fn access_key(command: AccessKeyCommand, common: &Common) -> Result<E
 
 /// Runs `nuee access …`.
 pub(super) fn access(command: AccessCommand, common: &Common) -> Result<ExitCode> {
-    let AccessCommand::Explain { principal, action, resource, from, output } = command;
-    run(Request::ExplainAccess(AccessQuestion { principal, action, resource, from }), output, common)
+    let AccessCommand::Explain { principal, action, resource, from, place, output } = command;
+    let place = place.into();
+    run(Request::ExplainAccess(AccessQuestion { principal, action, resource, from, place }), output, common)
 }
 
 /// Runs `nuee verify`.
@@ -453,7 +352,7 @@ fn show(reply: &Reply, common: &Common) -> Result<String> {
             show_new_key(&format!("The access key works until {ends}."), (access_key_id, secret_access_key))
         }
         Reply::AccessKeyDeleted => "The access key is deleted; it works no more.\n".to_owned(),
-        Reply::Project(details) => show_project(details)?,
+        Reply::Project(details) => project::show(details)?,
         Reply::Access(answer) => show_access(answer)?,
         Reply::Operators { .. }
         | Reply::OperatorInvited(_)
@@ -547,6 +446,13 @@ fn show_status(status: &Status) -> Result<String> {
         let Listening { name, service, zone, address, .. } = each;
         writeln!(text, "  zone     {zone}: {service} at {address} ({name})")?;
     }
+    if status.site != Site::default() {
+        let Site { data_centre, country, operator } = &status.site;
+        let operator = operator.as_ref().map(|operator| format!("run by {operator}"));
+        let known: Vec<&str> =
+            [data_centre, country, &operator].into_iter().filter_map(Option::as_deref).collect();
+        writeln!(text, "  site     {}", known.join(", "))?;
+    }
     writeln!(text, "  data     {}\n  keys     {}", status.data_dir.display(), status.key_dir.display())?;
     let (live, dead) = (size(status.live_bytes), size(status.dead_bytes));
     writeln!(text, "  segments {}: {live} in use, {dead} to be had back", status.segments)?;
@@ -579,19 +485,6 @@ fn show_keys(reply: &Reply) -> Result<String> {
         [key.id.as_str(), account.name.as_str(), key.created_at.as_str(), end, used]
     });
     table(["ACCESS KEY", "ACCOUNT", "CREATED", "ENDS", "LAST USED"], rows)
-}
-
-fn show_project(details: &ProjectDetails) -> Result<String> {
-    let quota = &details.quota;
-    let of = |most: Option<String>| most.map_or(", no quota".to_owned(), |most| format!(" of {most}"));
-    let mut text = format!("{}, since {}\n\n", details.project.name, details.project.created_at);
-    writeln!(text, "  bytes    {}{}", size(details.bytes), of(quota.bytes.map(size)))?;
-    writeln!(text, "  objects  {}{}", details.objects, of(quota.objects.map(|most| most.to_string())))?;
-    writeln!(text, "  buckets  {}{}", details.buckets, of(quota.buckets.map(|most| most.to_string())))?;
-    let pace = quota.requests_per_second.map_or("no quota".to_owned(), |most| format!("{most} a second"));
-    writeln!(text, "  requests {pace}")?;
-    writeln!(text, "  ceiling  {}: the widest zone that it may be exposed to", details.ceiling)?;
-    Ok(text)
 }
 
 fn show_access(answer: &AccessAnswer) -> Result<String> {
@@ -649,27 +542,6 @@ pub(super) fn table<'a, const N: usize>(
     Ok(text)
 }
 
-/// Reads a number of bytes such as `500`, `20KiB` or `1.5TiB`.
-fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no number of bytes: write 1073741824 or 1GiB");
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "" | "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        "TiB" => 40,
-        "PiB" => 50,
-        _ => return Err(wrong()),
-    };
-    let (whole, tenths) = number.trim().split_once('.').unwrap_or((number.trim(), "0"));
-    let whole: u64 = whole.parse().map_err(|_| wrong())?;
-    let tenths: u64 = tenths.parse().ok().filter(|tenths| *tenths < 10).ok_or_else(wrong)?;
-    let unit = 1_u64 << factor;
-    whole.checked_mul(unit).and_then(|bytes| bytes.checked_add(unit * tenths / 10)).ok_or_else(wrong)
-}
-
 /// So many of these.
 pub(super) fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -695,16 +567,6 @@ mod tests {
     fn sizes_are_told_in_units() {
         let sizes = [0, 1023, 1024, 1536, 5 << 20, u64::MAX].map(size);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "16383.9 PiB"]);
-    }
-
-    #[test]
-    fn numbers_of_bytes_are_read_with_their_units() {
-        assert_eq!(bytes("500"), Ok(500));
-        assert_eq!(bytes("20KiB"), Ok(20 << 10));
-        assert_eq!(bytes("1.5GiB"), Ok(3 << 29));
-        for wrong in ["", "GiB", "1GB", "-1", "1.55MiB", "99999999PiB", "1 2"] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

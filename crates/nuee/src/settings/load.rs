@@ -12,6 +12,8 @@ use super::{EXPLANATIONS, Settings};
 
 /// The file that is read if it is in the working directory and no other is named.
 const USUAL_FILE: &str = "nuee.toml";
+/// The most characters of what people call something.
+const MAX_NAME: usize = 200;
 const PREFIX: &str = "NUEE_";
 const LOG_LEVEL: &str = "NUEE_LOG";
 
@@ -136,6 +138,14 @@ fn validate(settings: &Settings) -> Result<()> {
     if region.is_empty() || !region.bytes().all(valid) {
         bail!("s3.region is {region:?}: use lower-case letters, digits and hyphens");
     }
+    for (key, text) in [("data_centre", &settings.site.data_centre), ("operator", &settings.site.operator)] {
+        let shown = |text: &String| {
+            (1..=MAX_NAME).contains(&text.chars().count()) && !text.contains(char::is_control)
+        };
+        if let Some(text) = text.as_ref().filter(|text| !shown(text)) {
+            bail!("site.{key} is {text:?}: use 1 to {MAX_NAME} characters on one line");
+        }
+    }
     crate::logging::filter(&settings.log.level)?;
     super::listeners::validate(settings)?;
     crate::issuers::validate(settings)?;
@@ -178,6 +188,7 @@ mod tests {
                 ("NUEE_S3__DOMAINS", "s3.example.test, s3.localhost"),
                 ("NUEE_STORAGE__DATA_DIR", "/srv/nuee"),
                 ("NUEE_JOURNAL__RETENTION_MONTHS", "24"),
+                ("NUEE_SITE__COUNTRY", "FR"),
                 ("NUEE_LOG", "debug"),
                 ("NUEE_PASSPHRASE", "no setting"),
             ],
@@ -189,6 +200,7 @@ mod tests {
         assert_eq!(settings.s3.domains, ["s3.example.test", "s3.localhost"]);
         assert_eq!(settings.storage.data_dir, Some("/srv/nuee".into()));
         assert_eq!(settings.journal.retention_months, Some(24));
+        assert_eq!(settings.site.country, Some("FR".parse().unwrap()));
         assert_eq!(settings.log.level, "debug");
         assert_eq!(settings.s3.region, "fr1");
     }
@@ -213,6 +225,10 @@ mod tests {
     fn values_that_cannot_work_are_refused() {
         assert!(refusal("[limits]\nconnections = 0\n", &[]).contains("connections"));
         assert!(refusal("[s3]\nregion = \"FR 1\"\n", &[]).contains("region"));
+        assert!(
+            refusal("[site]\ncountry = \"fr\"\n", &[]).contains("nuee.toml:2:11: \"fr\" is not a country")
+        );
+        assert!(refusal("[site]\noperator = \"\"\n", &[]).contains("site.operator"));
         let issuer = "[identity.issuers.lab]\nurl = \"https://login.example.org\"\n";
         assert!(refusal(&format!("{issuer}audiences = []\n"), &[]).contains("audiences"));
         let with = |line: &str| refusal(&format!("{issuer}audiences = [\"a\"]\n{line}\n"), &[]);

@@ -132,6 +132,14 @@ fn ask_about_quotas(home: &Home) {
     assert_eq!(unbound["quota"]["bytes"], Value::Null);
     let said = home.refusal(&["project", "quota", "default", "--bytes", "1.5GB"]);
     assert!(said.contains("write 1073741824 or 1GiB"), "{said}");
+
+    let anywhere = home.json(&["project", "placement", "default", "--anywhere"]);
+    assert_eq!(anywhere["placement"], json!({ "copies": 1, "countries": [] }));
+    let said = home.refusal(&["project", "placement", "default", "--country", "FR", "DE"]);
+    assert!(said.contains("DE, FR alone") && said.contains("site.country"), "{said}");
+    let said = home.refusal(&["project", "placement", "default", "--anywhere", "--copies", "2"]);
+    assert!(said.contains("the platform has 1 site"), "{said}");
+    assert!(home.refusal(&["project", "placement", "default", "--country", "fr"]).contains("ISO 3166-1"));
 }
 
 /// What was done is listed and exported, and the export is checked without the platform.

@@ -75,6 +75,18 @@ fn somebody_of_the_demonstration_signs_in_and_works() {
     );
     let listed = home.json(&["object", "list", "registers", "--project", "schools"]);
     assert_eq!(listed[0]["key"], "a.csv", "{listed}");
+    let schools = ["--project", "schools"];
+    let signed_in = |words: &[&str]| home.json(&[words, &schools[..]].concat());
+    let role = signed_in(&["assumable-role", "create", "ci", "--service-accounts", "--grants", "reader"]);
+    assert_eq!(role["terms"]["grants"], "reader", "{role}");
+    assert_eq!(signed_in(&["assumable-role", "list"])["roles"][0]["arn"], role["arn"]);
+    assert_eq!(signed_in(&["session", "list"])["sessions"], json!([]));
+    assert_eq!(signed_in(&["assumable-role", "delete", "ci"])["ended"], 0);
+    let asked = ["access", "explain", "anonymous", "s3:GetObject", "s3://registers/a.csv"];
+    let explained = home.run(&[&asked[..], &schools].concat());
+    assert_eq!(explained.stdout, "Denied: anonymous.\n", "{}", explained.stderr);
+    let of_project = ["access", "explain", "operator", "nuee:GetUsage", "demonstration/schools"];
+    assert_eq!(home.json(&of_project)["policies"], json!(["operators-administer-the-platform"]));
     let back = home.path("back.csv");
     let get = ["object", "get", "registers", "a.csv", text(&back), "--project", "schools"];
     assert!(home.run(&get).success);

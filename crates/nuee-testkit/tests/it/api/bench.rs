@@ -67,6 +67,13 @@ impl Bench {
         Self { runtime, server, clock }
     }
 
+    /// Stops the server and starts it again, with settings that `adapt` changes.
+    pub(crate) fn restart_with(self, adapt: impl FnOnce(&mut Settings)) -> Self {
+        let Self { runtime, server, clock } = self;
+        let server = runtime.block_on(server.restart_with(adapt)).unwrap();
+        Self { runtime, server, clock }
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&self, time: Duration) {
         self.clock.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::Relaxed);

@@ -9,7 +9,7 @@ use nuee_tenancy::Realm;
 use nuee_testkit::Place;
 use serde_json::{Value, json};
 
-use super::{Bench, Person, bench::PASSWORD};
+use super::{Bench, Person, access::begin, bench::PASSWORD};
 
 /// The columns are those who ask. Of the organisation `education`: its owner, maintainer and auditor (`O M A`); of its
 /// project `schools` the owner, maintainer, developer, reader and auditor (`o m d r a`); the owner of its project `exams`
@@ -59,6 +59,7 @@ createProject                 y y -  - - - - -  - 4  - -  - n n n
 getProject                    y y y  y y y y y  4 4  y y  4 n n n
 getUsage                      y y y  y y y y y  4 4  y y  4 n n n
 setQuota                      y - -  - - - - -  4 4  - -  4 n n n
+setPlacement                  y - -  - - - - -  4 4  - 2  4 n n n
 listMembers                   y y y  y y - - y  4 4  y y  4 n n n
 grantRole                     y - -  y - - - -  4 4  y 2  4 n n n
 revokeRole                    y - -  y - - - -  4 4  y 2  4 n n n
@@ -70,6 +71,12 @@ createServiceAccount          y - -  y - - - -  4 4  y 2  4 n n n
 revokeServiceAccount          y - -  y - - - -  4 4  y y  4 n n n
 createAccessKey               y - -  y - - - -  4 4  y 2  4 n n n
 deleteAccessKey               y - -  y - - - -  4 4  y y  4 n n n
+listAssumableRoles            y y y  y y - - y  4 4  y y  4 n n n
+createAssumableRole           y - -  y - - - -  4 4  y 2  4 n n n
+deleteAssumableRole           y - -  y - - - -  4 4  y y  4 n n n
+listSessions                  y y y  y y - - y  4 4  y y  4 n n n
+revokeSession                 y - -  y - - - -  4 4  y y  4 n n n
+explainAccess                 y y y  y y - - y  4 4  y y  4 n n n
 listExposures                 y y y  y y - - y  4 4  y y  4 n n n
 createExposure                y - -  y - - - -  4 4  y 2  4 n n n
 deleteExposure                y - -  y - - - -  4 4  y y  4 n n n
@@ -211,6 +218,7 @@ impl Stage {
             .or_else(|| self.of_organisation(operation, &name))
             .or_else(|| self.of_members(operation, &name))
             .or_else(|| self.of_accounts(operation, &name))
+            .or_else(|| self.of_roles(operation, &name))
             .or_else(|| self.of_data(operation, &name))
             .unwrap_or_else(|| panic!("there is no request for {operation}"))
     }
@@ -232,6 +240,7 @@ impl Stage {
             "getProject" => (SCHOOLS.into(), None),
             "getUsage" => (format!("{SCHOOLS}/usage"), None),
             "setQuota" => (format!("{SCHOOLS}/quota"), Some(json!({}))),
+            "setPlacement" => (format!("{SCHOOLS}/placement"), Some(json!({ "copies": 1 }))),
             _ => return None,
         })
     }
@@ -281,6 +290,28 @@ impl Stage {
                 let key = made["key"]["access_key_id"].as_str().unwrap();
                 (format!("{accounts}/{name}/access-keys/{key}"), None)
             }
+            _ => return None,
+        })
+    }
+
+    fn of_roles(&self, operation: &str, name: &str) -> Asked {
+        let (roles, role) = (format!("{SCHOOLS}/roles"), json!({ "name": name, "grants": "reader" }));
+        let question =
+            json!({ "principal": "anonymous", "action": "s3:GetObject", "resource": "s3://registers/a" });
+        Some(match operation {
+            "listAssumableRoles" => (roles, None),
+            "createAssumableRole" => (roles, Some(role)),
+            "deleteAssumableRole" => {
+                self.done(("POST", &roles), Some(&role));
+                (format!("{roles}/{name}"), None)
+            }
+            "listSessions" => (format!("{SCHOOLS}/sessions"), None),
+            "revokeSession" => {
+                self.done(("POST", &roles), Some(&role));
+                let account = self.bench.server.owner(Place::Schools);
+                (format!("{SCHOOLS}/sessions/{}", begin(&self.bench, account, name).0), None)
+            }
+            "explainAccess" => (format!("{SCHOOLS}/access/explanations"), Some(question)),
             _ => return None,
         })
     }

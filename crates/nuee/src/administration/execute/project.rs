@@ -5,7 +5,7 @@ use nuee_access::{Action, Resource};
 use nuee_base::Zone;
 
 use super::Administration;
-use crate::administration::{Place, ProjectDetails, Quota, Reply};
+use crate::administration::{Place, Placement, ProjectDetails, Quota, Reply};
 
 impl Administration {
     pub(super) fn show_project(&self, place: &Place) -> Result<Reply> {
@@ -18,6 +18,15 @@ impl Administration {
         let project = self.project(place)?.id;
         let tenancy = self.platform.tenancy();
         let project = tenancy.set_quota(&context, &permit, project, quota.into()).await?;
+        self.project_details(place, &project)
+    }
+
+    pub(super) async fn set_placement(&self, place: &Place, placement: Placement) -> Result<Reply> {
+        let organisation = Resource::Organisation(self.organisation(&place.organisation)?.id);
+        let (context, permit) = self.permit(Action::SetPlacement, organisation)?;
+        let project = self.project(place)?.id;
+        let tenancy = self.platform.tenancy();
+        let project = tenancy.set_placement(&context, &permit, project, placement.try_into()?).await?;
         self.project_details(place, &project)
     }
 
@@ -39,6 +48,7 @@ impl Administration {
             buckets: held.buckets,
             quota: project.quota.into(),
             ceiling: project.ceiling.to_string(),
+            placement: (&project.placement).into(),
         }))
     }
 }
