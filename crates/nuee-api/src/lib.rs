@@ -31,8 +31,11 @@ mod service_account;
 mod sign_in;
 mod tag;
 mod user;
+mod waiting;
 
 pub use axum::body::Body;
-pub use issuer::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerStart, Issuers, KnownElsewhere};
+pub use issuer::{
+    IssuerBegun, IssuerChoice, IssuerFailure, IssuerLeave, IssuerStart, Issuers, KnownElsewhere,
+};
 pub use openapi::document;
 pub use router::{Parts, Service};

@@ -22,7 +22,7 @@ use crate::{
     account, bucket, exposure,
     failure::{Answer, Failure},
     idempotency, invitation,
-    issuer::{self, Codes, Issuers},
+    issuer::{self, Browsers, Issuers},
     journal, member, object, openapi, organisation, project, service_account, sign_in, user,
 };
 
@@ -41,8 +41,8 @@ pub struct Parts {
     pub environment: Environment,
     /// Where people sign in elsewhere.
     pub issuers: Box<dyn Issuers>,
-    /// Codes of whom issuers know, until they are exchanged.
-    pub(crate) codes: Codes,
+    /// Browsers that are on their way to an issuer or from it.
+    pub(crate) browsers: Browsers,
 }
 
 impl Parts {
@@ -54,7 +54,7 @@ impl Parts {
         environment: Environment,
         issuers: Box<dyn Issuers>,
     ) -> Self {
-        Self { tenancy, store, decider, environment, issuers, codes: Codes::default() }
+        Self { tenancy, store, decider, environment, issuers, browsers: Browsers::default() }
     }
 }
 
@@ -81,6 +81,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Parts>> {
         .routes(routes!(sign_in::renew))
         .routes(routes!(issuer::list))
         .routes(routes!(issuer::finish))
+        .routes(routes!(issuer::signed_out))
         .routes(routes!(issuer::exchange))
         .routes(routes!(issuer::begin))
         .routes(routes!(account::change_password))

@@ -56,7 +56,9 @@ pub use project_keys::ProjectKeys;
 pub use quota::{Holdings, Quota, Quotas};
 pub use service_account::{AccessKey, KnownKey, ServiceAccount};
 pub use session::{Beginner, Known, Session, TemporaryKey, Wanted};
-pub use sign_in::{Binding, Client, GivenToken, KnownUser, LONGEST_SIGN_IN, RENEWED_AFTER, Shown, SignIn};
+pub use sign_in::{
+    Binding, Client, GivenToken, IssuerSession, KnownUser, LONGEST_SIGN_IN, RENEWED_AFTER, Shown, SignIn,
+};
 pub use user::User;
 pub use verify::DamagedRow;
 

@@ -231,11 +231,11 @@ impl SignIns {
     /// The way to end somebody's session at the issuer too, if it has one. `back` must be known to the issuer.
     pub async fn leave(
         &self,
-        issuer: &Slug,
+        issuer: &str,
         id_token: &Secret,
         back: &str,
     ) -> Result<Option<Leave>, SignInFailed> {
-        let provider = self.all.iter().find(|provider| provider.party.issuer.name == *issuer);
+        let provider = self.all.iter().find(|provider| provider.party.issuer.name.as_str() == issuer);
         let provider = provider.ok_or(SignInFailed::NotOffered)?;
         let published = provider.published(None, &self.environment).await?;
         let has_end = published.configuration.as_ref().is_some_and(|it| it.end_session_endpoint.is_some());

@@ -2,8 +2,9 @@
 
 use futures_util::{FutureExt, future::BoxFuture};
 use nuee_access::Wishes;
-use nuee_api::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerStart, Issuers, KnownElsewhere};
+use nuee_api::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerLeave, IssuerStart, Issuers, KnownElsewhere};
 use nuee_base::{Secret, Zone};
+use nuee_tenancy::IssuerSession;
 
 use super::{SignInDone, SignInFailed, SignInStart, SignIns};
 
@@ -57,8 +58,21 @@ impl Issuers for SignIns {
                 email: profile.email.clone().filter(|_| vouched),
                 name: Some(name).filter(|name| !name.is_empty()),
                 multi_factor: signed_in.is_multi_factor(),
+                id_token: signed_in.id_token().clone(),
                 return_to,
             })
+        }
+        .boxed()
+    }
+
+    fn leave(
+        &self,
+        session: IssuerSession,
+        back: String,
+    ) -> BoxFuture<'_, Result<Option<IssuerLeave>, IssuerFailure>> {
+        async move {
+            let leave = Self::leave(self, &session.issuer, &session.id_token, &back).await?;
+            Ok(leave.map(|leave| IssuerLeave { url: leave.url, state: leave.state }))
         }
         .boxed()
     }

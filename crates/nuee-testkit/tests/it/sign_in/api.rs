@@ -1,37 +1,47 @@
 //! People sign in at a real provider, by the management API.
 
+use http::Method;
 use nuee::{SignInIssuerSettings, SignInKind, TokenEndpointAuth};
 use nuee_access::Resource;
 use nuee_base::Role;
 use nuee_testkit::{Answer, Place};
 use serde_json::{Value, json};
 
-use super::bench::{Browser, CLIENT_SECRET, Script};
+use super::bench::{Browser, CLIENT_SECRET, Script, parameter};
 use crate::api::Bench;
 
 /// What the server is called; the provider sends browsers back there.
 const HOST: &str = "console.localhost:9";
 const CALLBACK: &str = "http://console.localhost:9/api/v1/issuers/callback";
+const SIGNED_OUT: &str = "http://console.localhost:9/api/v1/issuers/signed-out";
 /// Where a program would listen.
 const PROGRAM: &str = "http://127.0.0.1:5/";
 
 struct Stage {
     bench: Bench,
-    _provider: Script,
+    provider: Script,
 }
 
 impl Stage {
     fn set() -> Self {
-        let provider = Script::start("provider.js", &["openid", CALLBACK]);
+        Self::with("openid")
+    }
+
+    /// With a provider of this manner.
+    fn with(manner: &str) -> Self {
+        let provider = Script::start("provider.js", &[manner, CALLBACK]);
         let directory = tempfile::tempdir().unwrap();
         let secret = directory.path().join("secret");
         std::fs::write(&secret, CLIENT_SECRET).unwrap();
-        let mut issuer = SignInIssuerSettings::new(SignInKind::OpenId, &provider.told, "nuee", secret);
-        issuer.token_endpoint_auth = TokenEndpointAuth::ClientSecretBasic;
+        let kind = if manner == "proconnect" { SignInKind::ProConnect } else { SignInKind::OpenId };
+        let mut issuer = SignInIssuerSettings::new(kind, &provider.told, "nuee", secret);
+        if kind == SignInKind::OpenId {
+            issuer.token_endpoint_auth = TokenEndpointAuth::ClientSecretBasic;
+        }
         let bench = Bench::start_with(|settings| {
             settings.sign_in.issuers.insert("state".to_owned(), issuer);
         });
-        Self { bench, _provider: provider }
+        Self { bench, provider }
     }
 
     fn ask(&self, path: &str, cookie: Option<&str>) -> Answer {
@@ -41,6 +51,11 @@ impl Stage {
 
     /// Has somebody sign in with a browser; gives the code that a program is brought.
     fn code(&self, login: &str) -> String {
+        self.code_in(&mut Browser::default(), login)
+    }
+
+    /// The same, with this browser.
+    fn code_in(&self, browser: &mut Browser, login: &str) -> String {
         let begun = self.ask(&format!("/issuers/state/sign-in?return_to={PROGRAM}"), None);
         assert_eq!(begun.status, 303, "{}", begun.text());
         let cookie = begun.header("set-cookie").unwrap();
@@ -49,7 +64,7 @@ impl Stage {
         }
         let cookie = cookie.split(';').next().unwrap();
         let to_issuer = begun.header("location").unwrap();
-        let query = Browser::default().sign_in_for(to_issuer, &format!("login={login}"), CALLBACK);
+        let query = browser.sign_in_for(to_issuer, &format!("login={login}"), CALLBACK);
         let callback = format!("/issuers/callback?{query}");
         assert_eq!(self.ask(&callback, None).status, 401, "another browser");
         let back = self.ask(&callback, Some(cookie));
@@ -57,6 +72,21 @@ impl Stage {
         assert_eq!(self.ask(&callback, Some(cookie)).status, 401, "once");
         let place = back.header("location").unwrap();
         place.strip_prefix(PROGRAM).and_then(|rest| rest.strip_prefix("?code=")).unwrap().to_owned()
+    }
+
+    /// Whether the provider asks somebody with this browser to sign in.
+    fn is_asked(&self, browser: &mut Browser) -> bool {
+        let begun = self.ask(&format!("/issuers/state/sign-in?return_to={PROGRAM}"), None);
+        let answer = browser.ask(Method::GET, begun.header("location").unwrap(), "");
+        answer.header("location").unwrap().contains("/interaction/")
+    }
+
+    /// Has Ada join and sign in with this browser; gives her token.
+    fn join(&self, browser: &mut Browser) -> String {
+        let invitation = self.invite(self.bench.organisation(Place::Schools), "ada@example.org");
+        let (status, joined) = self.exchange(&self.code_in(browser, "ada"), Some(&invitation));
+        assert_eq!(status, 201, "{joined}");
+        joined["token"].as_str().unwrap().to_owned()
     }
 
     fn exchange(&self, code: &str, invitation: Option<&Value>) -> (u16, Value) {
@@ -114,4 +144,58 @@ fn a_browser_is_sent_to_a_program_of_its_machine_alone() {
         assert_eq!(answer.status, 422, "{place}: {}", answer.text());
     }
     assert_eq!(stage.ask(&format!("/issuers/none/sign-in?return_to={PROGRAM}"), None).status, 404);
+}
+
+/// Ada signs out here, and then at her issuer.
+fn signs_out_at_the_issuer_too(manner: &str) {
+    let stage = Stage::with(manner);
+    let mut browser = Browser::default();
+    let first = stage.join(&mut browser);
+    assert!(!stage.is_asked(&mut browser), "she has a session at the provider");
+    let (status, renewed) = stage.bench.call(&first, ("POST", "/sign-ins/current/renewals"), None);
+    assert_eq!(status, 201, "{renewed}");
+    let token = renewed["token"].as_str().unwrap();
+
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let ended = stage.bench.send_to(HOST, ("DELETE", "/sign-ins/current"), &headers, None);
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    let ended: Value = serde_json::from_slice(&ended.body).unwrap();
+    assert_eq!(stage.bench.call(token, ("GET", "/sign-ins/current"), None).0, 401);
+    assert!(!stage.is_asked(&mut browser), "nobody has gone there yet");
+    assert_eq!(ended["issuer_session"]["issuer"], "state");
+    let url = ended["issuer_session"]["sign_out_url"].as_str().unwrap();
+    let [hint, state, back] = ["id_token_hint", "state", "post_logout_redirect_uri"]
+        .map(|name| parameter(url, name).unwrap_or_default());
+    assert_eq!((hint.split('.').count(), state.len() >= 32, &*back), (3, true, SIGNED_OUT), "{url}");
+
+    let place = browser.sign_out(url, &stage.provider.told);
+    assert_eq!(place, format!("{SIGNED_OUT}?state={state}"));
+    assert!(stage.is_asked(&mut browser));
+    let page = stage.ask(&format!("/issuers/signed-out?state={state}"), None);
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("You have signed out, here and at state."), "{}", page.text());
+    for query in ["", "?state=", "?state=another"] {
+        assert_eq!(stage.ask(&format!("/issuers/signed-out{query}"), None).status, 404, "{query}");
+    }
+}
+
+#[test]
+fn whoever_signs_out_signs_out_at_an_ordinary_issuer_too() {
+    signs_out_at_the_issuer_too("openid");
+}
+
+#[test]
+fn whoever_signs_out_signs_out_at_proconnect_too() {
+    signs_out_at_the_issuer_too("proconnect");
+}
+
+#[test]
+fn an_issuer_without_a_way_out_is_named_and_the_sign_in_ends() {
+    let stage = Stage::with("no-logout");
+    let token = stage.join(&mut Browser::default());
+    let ended = stage.bench.call(&token, ("DELETE", "/sign-ins/current"), None);
+    let session = json!({ "issuer": "state", "sign_out_url": null });
+    assert_eq!(ended, (200, json!({ "issuer_session": session })));
+    assert_eq!(stage.bench.call(&token, ("GET", "/sign-ins/current"), None).0, 401);
 }

@@ -187,6 +187,18 @@ impl Browser {
         panic!("{url} leads nowhere");
     }
 
+    /// Goes where a session at a provider ends, agrees, and gives where the browser is sent then.
+    pub(super) fn sign_out(&mut self, url: &str, provider: &str) -> String {
+        let page = self.ask(Method::GET, url, "");
+        assert_eq!(page.status, 200, "{}", page.text());
+        // The provider asks whether somebody really wants to leave, in a form of its own.
+        let text = page.text();
+        let (_, rest) = text.split_once("name=\"xsrf\" value=\"").unwrap();
+        let form = format!("logout=yes&xsrf={}", rest.split('"').next().unwrap());
+        let left = self.ask(Method::POST, &format!("{provider}/session/end/confirm"), &form);
+        left.header("location").unwrap_or_else(|| panic!("{}", left.text())).to_owned()
+    }
+
     pub(super) fn ask(&mut self, method: Method, url: &str, form: &str) -> Answer {
         let authority = origin(url).strip_prefix("http://").unwrap();
         let target = &url[origin(url).len()..];
@@ -196,7 +208,9 @@ impl Browser {
             .set("host", authority)
             .header("content-type", "application/x-www-form-urlencoded")
             .header("cookie", &cookies.join("; "));
-        let answer = Client::new(authority.parse().unwrap(), "", "").send_as_it_is(&draft).unwrap();
+        // Names below localhost are this machine.
+        let address = authority.replace("console.localhost", "127.0.0.1").parse().unwrap();
+        let answer = Client::new(address, "", "").send_as_it_is(&draft).unwrap();
         for (_, value) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
             self.0.insert(name.to_owned(), value.to_owned());
