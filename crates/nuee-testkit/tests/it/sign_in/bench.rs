@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::{
@@ -48,6 +48,11 @@ impl Script {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap();
         assert!(!told.is_empty(), "{name} did not start: does `node` run it?");
         Self { child, told: told.trim().to_owned() }
+    }
+
+    /// Says a line to it.
+    pub(super) fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 }
 
@@ -183,6 +188,19 @@ impl Browser {
             let place = if place.starts_with('/') { format!("{}{place}", origin(url)) } else { place };
             let is_form = place.contains("/interaction/");
             answer = self.ask(if is_form { Method::POST } else { Method::GET }, &place, form);
+        }
+        panic!("{url} leads nowhere");
+    }
+
+    /// Goes where a link leads, however often it is sent on, and fills in the form where somebody signs in; gives what it
+    /// finds in the end.
+    pub(super) fn visit(&mut self, url: &str, form: &str) -> Answer {
+        let mut place = url.to_owned();
+        for _ in 0..10 {
+            let method = if place.contains("/interaction/") { Method::POST } else { Method::GET };
+            let answer = self.ask(method, &place, form);
+            let Some(next) = answer.header("location") else { return answer };
+            place = if next.starts_with('/') { format!("{}{next}", origin(&place)) } else { next.to_owned() };
         }
         panic!("{url} leads nowhere");
     }
