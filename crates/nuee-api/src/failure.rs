@@ -56,6 +56,12 @@ impl Failure {
         Self::new(StatusCode::UNAUTHORIZED, "not-signed-in", detail)
     }
 
+    /// The same, with what to do about it.
+    pub(crate) fn with_way(mut self, way: &str) -> Self {
+        self.detail = format!("{}: {way}", self.detail);
+        self
+    }
+
     pub(crate) fn of_kind(kind: ErrorKind, detail: String) -> Self {
         let (status, code) = match kind {
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),

@@ -45,7 +45,7 @@ pub use answer::{Asked, KeptAnswer};
 pub use assumable_role::{
     AssumableRole, LONGEST_SESSION, RoleTerms, SHORTEST_SESSION, Trusted, parse_role_arn, role_arn,
 };
-pub use credential::{Enrolment, Presented};
+pub use credential::{Enrolment, Presented, SecondFactor};
 pub use error::Error;
 pub use exposure::{Audience, Exposed, Exposure, ExposureTerms, Exposures, MAX_EXPOSURES, MAX_NETWORKS};
 pub use invitation::{ACCEPT_INVITATION, Invitation, Joining, LocalCredential, Offer};

@@ -95,8 +95,12 @@ impl Stage {
     }
 
     fn invite(&self, place: Resource, email: &str) -> Value {
+        self.invite_as(place, email, "reader")
+    }
+
+    fn invite_as(&self, place: Resource, email: &str, role: &str) -> Value {
         let owner = self.bench.join(&format!("owner-of-{email}"), place, Role::Owner);
-        let offer = json!({ "email": email, "role": "reader" });
+        let offer = json!({ "email": email, "role": role });
         let (status, made) =
             self.bench.call(&owner.token, ("POST", "/organisations/education/invitations"), Some(&offer));
         assert_eq!(status, 201, "{made}");
@@ -127,6 +131,20 @@ fn whoever_an_issuer_knows_becomes_a_user_by_an_invitation_and_is_one_from_then_
     assert_eq!((&who["rights"][0]["role"], &who["multi_factor"]), (&json!("reader"), &json!(false)), "{who}");
     let (status, refused) = stage.bench.call(token, ("POST", "/account/second-factor"), None);
     assert_eq!((status, &refused["code"]), (409, &json!("conflict")), "{refused}");
+}
+
+#[test]
+fn an_owner_by_one_factor_is_sent_back_to_the_issuer_for_another() {
+    let stage = Stage::set();
+    let invitation = stage.invite_as(stage.bench.organisation(Place::Schools), "ada@example.org", "owner");
+    let (status, joined) = stage.exchange(&stage.code("ada"), Some(&invitation));
+    assert_eq!(status, 201, "{joined}");
+    let offer = json!({ "email": "bob@example.org", "role": "reader" });
+    let asked = ("POST", "/organisations/education/invitations");
+    let (_, refused) = stage.bench.call(joined["token"].as_str().unwrap(), asked, Some(&offer));
+    let way = "nuee:CreateInvitation needs a sign-in by two factors: sign in again with two factors at your issuer: `nuee \
+               login --two-factors --issuer NAME`";
+    assert_eq!((&refused["code"], &refused["detail"]), (&json!("second-factor-needed"), &json!(way)));
 }
 
 #[test]

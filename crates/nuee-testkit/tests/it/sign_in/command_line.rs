@@ -75,7 +75,7 @@ impl Stage {
     fn invite(&self) -> String {
         let place = self.bench.organisation(Place::Schools);
         let owner = self.bench.join("grace@education.example", place, Role::Owner);
-        let offer = json!({ "email": "ada@example.org", "role": "reader" });
+        let offer = json!({ "email": "ada@example.org", "role": "owner" });
         let asked = ("POST", "/organisations/education/invitations");
         let (status, made) = self.bench.call(&owner.token, asked, Some(&offer));
         assert_eq!(status, 201, "{made}");
@@ -101,6 +101,10 @@ fn somebody_signs_in_by_a_link_and_out_again_by_another() {
         (&who["user"]["email"], &who["organisation"]),
         (&json!("ada@example.org"), &json!("education"))
     );
+    let refused = stage.run(&["member", "invite", "bob@example.org", "reader"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(said.contains("sign in again with two factors at your issuer: `nuee login --two-factors"), "{said}");
 
     let ended = stage.run(&["logout"]);
     let said = String::from_utf8(ended.stdout).unwrap();
