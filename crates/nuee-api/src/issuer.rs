@@ -8,7 +8,10 @@
 //! Whoever signs out here is told where a browser ends the session at the issuer too; from there it comes back to a page that
 //! says so.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -83,6 +86,8 @@ pub struct IssuerStart {
     pub issuer: String,
     /// The zone by which the browser came.
     pub zone: Zone,
+    /// The network address that it has.
+    pub client: IpAddr,
     /// Where it comes back to.
     pub redirect_uri: String,
     /// Where somebody goes afterwards.
@@ -137,15 +142,18 @@ pub struct IssuerFailure {
     pub kind: ErrorKind,
     /// Why.
     pub detail: String,
+    /// After how long it is worth another attempt, if that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl From<IssuerFailure> for Failure {
     fn from(failure: IssuerFailure) -> Self {
-        let IssuerFailure { kind, detail } = failure;
-        match kind {
+        let IssuerFailure { kind, detail, retry_after } = failure;
+        let failure = match kind {
             ErrorKind::Denied => Self::unauthenticated(detail),
             kind => Self::of_kind(kind, detail),
-        }
+        };
+        failure.with_retry_after(retry_after)
     }
 }
 
@@ -201,6 +209,7 @@ pub(crate) async fn list(visitor: Visitor) -> Json<Page<IssuerChoice>> {
     responses(
         (status = 303, description = "To the issuer"),
         (status = 404, description = "It is not offered here", body = ProblemDocument),
+        (status = 429, description = "Too many sign-ins of this network address have not ended: see Retry-After", body = ProblemDocument),
     )
 )]
 pub(crate) async fn begin(
@@ -214,9 +223,11 @@ pub(crate) async fn begin(
     if !return_to.is_program() {
         return Err(Failure::invalid("`return_to` is http://127.0.0.1:PORT/, where a program listens"));
     }
+    let arrival = request.extensions().get::<Arrival>();
     let start = IssuerStart {
         issuer,
         zone: visitor.zone,
+        client: arrival.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |arrival| arrival.client),
         redirect_uri: address(&request, CALLBACK)?,
         return_to,
         multi_factor,

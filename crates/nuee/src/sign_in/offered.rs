@@ -10,7 +10,11 @@ use super::{SignInDone, SignInFailed, SignInStart, SignIns};
 
 impl From<SignInFailed> for IssuerFailure {
     fn from(failed: SignInFailed) -> Self {
-        Self { kind: failed.kind(), detail: failed.to_string() }
+        let retry_after = match &failed {
+            SignInFailed::TooMany(why) => Some(why.retry_after),
+            _ => None,
+        };
+        Self { kind: failed.kind(), detail: failed.to_string(), retry_after }
     }
 }
 
@@ -31,6 +35,7 @@ impl Issuers for SignIns {
                 SignInStart {
                     issuer: &start.issuer,
                     zone: start.zone,
+                    client: start.client,
                     redirect_uri: &start.redirect_uri,
                     return_to: start.return_to,
                     wishes: Wishes { multi_factor: start.multi_factor, ..Wishes::default() },

@@ -59,7 +59,8 @@ fn a_device_is_asked_for_once_there_is_one_and_no_code_does_twice() {
     assert_eq!(bench.call(double["token"].as_str().unwrap(), create, Some(&account)).0, 201);
     let other = bench.sign_in(person.id, Assurance::SingleFactor);
     let (_, refused) = bench.call(&other, create, Some(&account));
-    let way = "nuee:CreateServiceAccount needs a sign-in by two factors: sign in again with a code of your device";
+    let way =
+        "nuee:CreateServiceAccount needs a sign-in by two factors: sign in again with a code of your device";
     assert_eq!(refused["detail"], way);
     assert_eq!(recovery.len(), 10);
     assert_eq!(sign_in(&bench, &person.email, PASSWORD, Some(&recovery[0])).0, 201);

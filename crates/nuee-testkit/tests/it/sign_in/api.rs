@@ -134,6 +134,26 @@ fn whoever_an_issuer_knows_becomes_a_user_by_an_invitation_and_is_one_from_then_
 }
 
 #[test]
+fn sign_ins_of_one_address_that_do_not_end_are_bounded() {
+    let stage = Stage::set();
+    let begin = || stage.ask(&format!("/issuers/state/sign-in?return_to={PROGRAM}"), None);
+    let first = begin();
+    for _ in 1..250 {
+        assert_eq!(begin().status, 303);
+    }
+    let refused = begin();
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!(refused.text().contains("\"code\":\"limit-exceeded\""), "{}", refused.text());
+    let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=600).contains(&after), "{after}");
+    let query = Browser::default().sign_in_for(first.header("location").unwrap(), "login=ada", CALLBACK);
+    let cookie = first.header("set-cookie").unwrap().split(';').next().unwrap();
+    let back = stage.ask(&format!("/issuers/callback?{query}"), Some(cookie));
+    assert_eq!(back.status, 303, "nobody's sign-in is lost: {}", back.text());
+    assert_eq!(begin().status, 303, "one has ended");
+}
+
+#[test]
 fn an_owner_by_one_factor_is_sent_back_to_the_issuer_for_another() {
     let stage = Stage::set();
     let invitation = stage.invite_as(stage.bench.organisation(Place::Schools), "ada@example.org", "owner");

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
+    net::IpAddr,
     path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::{
@@ -143,6 +144,7 @@ pub(super) fn start(issuer: &str, wishes: Wishes) -> SignInStart<'_> {
     SignInStart {
         issuer,
         zone: Zone::Local,
+        client: IpAddr::from([127, 0, 0, 1]),
         redirect_uri: CALLBACK,
         return_to: "/projects".parse().unwrap(),
         wishes,

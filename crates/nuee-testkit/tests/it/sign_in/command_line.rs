@@ -104,7 +104,10 @@ fn somebody_signs_in_by_a_link_and_out_again_by_another() {
     let refused = stage.run(&["member", "invite", "bob@example.org", "reader"]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(4), "{said}");
-    assert!(said.contains("sign in again with two factors at your issuer: `nuee login --two-factors"), "{said}");
+    assert!(
+        said.contains("sign in again with two factors at your issuer: `nuee login --two-factors"),
+        "{said}"
+    );
 
     let ended = stage.run(&["logout"]);
     let said = String::from_utf8(ended.stdout).unwrap();
