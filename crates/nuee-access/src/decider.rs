@@ -244,10 +244,7 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let action = self.action();
         if self.reason() == Reason::SingleFactor {
-            return write!(
-                f,
-                "{action} needs a sign-in by two factors: sign in again with a code of your device"
-            );
+            return write!(f, "{action} needs a sign-in by two factors");
         }
         // Whoever is of the project may know that it is there.
         if self.reason() == Reason::NotExposed && self.is_of_own_project() {

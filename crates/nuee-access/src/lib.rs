@@ -53,7 +53,7 @@ pub use question::Resource;
 pub use sign_in::{
     Asked, Callback, Expected, InvalidReturn, IssuerSays, KnownByToken, Leave, MalformedCallback, Parameters,
     PendingSignIn, PendingSignIns, Profile, Prompt, RelyingParty, ReturnTo, SignInRefused, SignedIn,
-    UnknownSignIn, UnsupportedWish, Userinfo, Wishes, random_secret,
+    TooManySignIns, UnknownSignIn, UnsupportedWish, Userinfo, Wishes, random_secret,
 };
 pub use totp::{RecoveryCodes, TotpSecret};
 pub use web_identity::{

@@ -31,7 +31,7 @@ use crate::web_identity::{Algorithm, InvalidToken, Issuer};
 
 pub use callback::{Callback, IssuerSays, MalformedCallback};
 pub use check::KnownByToken;
-pub use pending::{PendingSignIn, PendingSignIns, UnknownSignIn};
+pub use pending::{PendingSignIn, PendingSignIns, TooManySignIns, UnknownSignIn};
 pub use request::{Asked, Leave, Prompt, UnsupportedWish, Wishes, random_secret};
 pub use return_to::{InvalidReturn, ReturnTo};
 pub use userinfo::Userinfo;

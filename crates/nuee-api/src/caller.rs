@@ -7,9 +7,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header, request::Parts as Head};
-use nuee_access::{Action, Permit, Resource};
+use nuee_access::{Action, Denied, Permit, Reason, Resource};
 use nuee_base::{AccessKeyId, Context, Principal, Secret, Zone};
-use nuee_tenancy::{Binding, Client, KnownUser, Realm};
+use nuee_tenancy::{Binding, Client, KnownUser, Realm, SecondFactor};
 use nuee_web::Arrival;
 
 use crate::{
@@ -43,7 +43,26 @@ pub(crate) struct SignedIn {
 impl Caller {
     /// The permit for an action on a resource.
     pub(crate) fn permit(&self, action: Action, resource: Resource) -> Answer<Permit> {
-        Ok(self.parts.decider.decide(&self.context, action, resource)?)
+        self.parts.decider.decide(&self.context, action, resource).map_err(|denied| self.refused(denied))
+    }
+
+    /// Why it may not do something, and how it could.
+    pub(crate) fn refused(&self, denied: Denied) -> Failure {
+        let lacks_factor = denied.reason() == Reason::SingleFactor;
+        let failure = Failure::from(denied);
+        let Some(known) = self.known.as_ref().filter(|_| lacks_factor) else { return failure };
+        let way = match self.parts.tenancy.second_factor(known) {
+            Ok(SecondFactor::Device) => "sign in again with a code of your device",
+            Ok(SecondFactor::Missing) => {
+                "you have no device yet that shows codes: add one by `nuee account second-factor`, or at \
+                 /api/v1/account/second-factor"
+            }
+            Ok(SecondFactor::AtIssuer) => {
+                "sign in again with two factors at your issuer: `nuee login --two-factors --issuer NAME`"
+            }
+            Err(error) => return error.into(),
+        };
+        failure.with_way(way)
     }
 
     /// Whether it may do something, for lists of what it may.

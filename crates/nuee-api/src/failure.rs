@@ -1,5 +1,7 @@
 //! What went wrong, as callers are told: problem documents with a code each.
 
+use std::time::Duration;
+
 use axum::{
     extract::rejection::{JsonRejection, PathRejection, QueryRejection},
     response::{IntoResponse, Response},
@@ -34,6 +36,8 @@ pub(crate) struct Failure {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    /// After how long it is worth another attempt, if that is known.
+    retry_after: Option<Duration>,
 }
 
 /// What handlers give.
@@ -41,7 +45,7 @@ pub(crate) type Answer<T> = Result<T, Failure>;
 
 impl Failure {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), retry_after: None }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
@@ -60,6 +64,18 @@ impl Failure {
         Self::new(StatusCode::CONFLICT, "placement-not-met", detail)
     }
 
+    /// The same, with what to do about it.
+    pub(crate) fn with_way(mut self, way: &str) -> Self {
+        self.detail = format!("{}: {way}", self.detail);
+        self
+    }
+
+    /// The same, with when to try again.
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
     pub(crate) fn of_kind(kind: ErrorKind, detail: String) -> Self {
         let (status, code) = match kind {
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
@@ -71,11 +87,11 @@ impl Failure {
             ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             ErrorKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "interrupted"),
             ErrorKind::Corrupt | ErrorKind::Internal => {
-                let detail = "look into the log of the server for this request".to_owned();
-                return Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", detail };
+                let detail = "look into the log of the server for this request";
+                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
             }
         };
-        Self { status, code, detail }
+        Self::new(status, code, detail)
     }
 
     /// That of an error of a layer below; what an operator alone should see goes to the log.
@@ -151,7 +167,7 @@ impl From<PathRejection> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Self { status, code, detail } = self;
+        let Self { status, code, detail, retry_after } = self;
         let title = match code {
             "not-found" => "There is no such thing, or it is not for you",
             "conflict" => "It cannot be as things are now",
@@ -176,6 +192,10 @@ impl IntoResponse for Failure {
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"nuee\", Basic realm=\"nuee\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(time) = retry_after {
+            // A second more than what is cut off.
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(time.as_secs() + 1));
         }
         response
     }

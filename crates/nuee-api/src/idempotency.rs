@@ -1,4 +1,7 @@
 //! Creations that can be asked for twice and are made once: the `Idempotency-Key` header.
+//!
+//! Answers are kept for the principal who asks. Where nobody shows a credential there is none, and the header is refused:
+//! whoever sends it would believe that it can ask again.
 
 use std::sync::Arc;
 
@@ -27,6 +30,14 @@ const MAX_KEY_BYTES: usize = 255;
 /// The longest answer that is kept: creations answer with a few hundred bytes.
 const MAX_ANSWER_BYTES: usize = 256 << 10;
 
+/// Where nobody shows a credential: the header has no meaning there.
+const OPEN: [&str; 4] = [
+    "/api/v1/invitations/acceptances",
+    "/api/v1/issuers/exchanges",
+    "/api/v1/password-resets",
+    "/api/v1/sign-ins",
+];
+
 /// Answers a request, once for each key.
 pub(crate) async fn once(State(parts): State<Arc<Parts>>, request: Request, next: Next) -> Response {
     if *request.method() != Method::POST || !request.headers().contains_key(KEY) {
@@ -36,6 +47,10 @@ pub(crate) async fn once(State(parts): State<Arc<Parts>>, request: Request, next
 }
 
 async fn answer(parts: &Arc<Parts>, request: Request, next: Next) -> Answer<Response> {
+    if OPEN.contains(&request.uri().path()) {
+        let detail = "`Idempotency-Key` has no meaning here, where no credential says who asks: send the request without it";
+        return Err(Failure::invalid(detail));
+    }
     let key = key_of(&request)?;
     let (mut head, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut head, parts).await?;
@@ -105,4 +120,20 @@ fn replay(kept: KeptAnswer) -> Response {
     }
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_header_is_refused_wherever_no_credential_is_shown() {
+        let document = serde_json::to_value(crate::document(nuee_tenancy::Realm::Organisations)).unwrap();
+        let is_open = |item: &Value| item["post"]["security"] == json!([{}]);
+        let paths = document["paths"].as_object().unwrap().iter();
+        let open: Vec<_> = paths.filter(|(_, item)| is_open(item)).map(|(path, _)| path.as_str()).collect();
+        assert_eq!(open, OPEN);
+    }
 }

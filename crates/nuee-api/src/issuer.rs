@@ -4,10 +4,12 @@
 //! sent on to the issuer. When it comes back, the browser is sent to the program with a code that does once, within two
 //! minutes, and the program exchanges that for the token of a sign-in. Whoever the issuer knows and nobody here does is no
 //! user: an invitation for the address that the issuer vouches for makes them one.
+//!
+//! Whoever signs out here is told where a browser ends the session at the issuer too; from there it comes back to a page that
+//! says so.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
 
@@ -19,9 +21,8 @@ use axum::{
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use nuee_access::ReturnTo;
-use nuee_base::{Assurance, EmailAddress, Environment, ErrorKind, Secret, Zone};
-use nuee_keys::TokenDigest;
-use nuee_tenancy::{Client, Joining, Realm, Shown, User};
+use nuee_base::{Assurance, EmailAddress, ErrorKind, Secret, Zone};
+use nuee_tenancy::{Client, IssuerSession, Joining, Realm, User};
 use nuee_web::Arrival;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -31,18 +32,21 @@ use crate::{
     failure::{Answer, Failure, ProblemDocument},
     page::Page,
     place::Path,
-    router::Body,
+    router::{Body, Parts},
     sign_in::TokenView,
+    waiting::Waiting,
 };
 
 /// The cookie by which a browser that comes back is known as the one that went.
 const COOKIE: &str = "__Host-nuee-sign-in";
 /// How long a code can be exchanged.
 const CODE_LIFETIME: Duration = Duration::from_mins(2);
-/// How many codes wait to be exchanged.
-const MAX_CODES: usize = 10_000;
+/// How long somebody may take to sign out at an issuer.
+const LEAVE_LIFETIME: Duration = Duration::from_mins(10);
 /// The path that issuers send browsers back to.
 const CALLBACK: &str = "/api/v1/issuers/callback";
+/// The same, once somebody has signed out there.
+const SIGNED_OUT: &str = "/api/v1/issuers/signed-out";
 
 /// Where people sign in.
 pub trait Issuers: Send + Sync + 'static {
@@ -54,6 +58,13 @@ pub trait Issuers: Send + Sync + 'static {
 
     /// Ends a sign-in: the query with which a browser came back, and its cookie.
     fn finish(&self, query: String, browser: Secret) -> BoxFuture<'_, Result<KnownElsewhere, IssuerFailure>>;
+
+    /// How a browser ends somebody's session at an issuer, from which it comes back to `back`; none if the issuer has no way.
+    fn leave(
+        &self,
+        session: IssuerSession,
+        back: String,
+    ) -> BoxFuture<'_, Result<Option<IssuerLeave>, IssuerFailure>>;
 }
 
 /// An issuer that people can choose.
@@ -75,6 +86,8 @@ pub struct IssuerStart {
     pub issuer: String,
     /// The zone by which the browser came.
     pub zone: Zone,
+    /// The network address that it has.
+    pub client: IpAddr,
     /// Where it comes back to.
     pub redirect_uri: String,
     /// Where somebody goes afterwards.
@@ -94,6 +107,15 @@ pub struct IssuerBegun {
     pub browser: Secret,
 }
 
+/// The way out of an issuer.
+#[derive(Debug)]
+pub struct IssuerLeave {
+    /// Where the browser is sent. It holds the ID token.
+    pub url: Secret,
+    /// What comes back with it.
+    pub state: Secret,
+}
+
 /// Somebody whom an issuer knows.
 #[derive(Debug, Clone)]
 pub struct KnownElsewhere {
@@ -107,6 +129,8 @@ pub struct KnownElsewhere {
     pub name: Option<String>,
     /// Whether two factors were shown there.
     pub multi_factor: bool,
+    /// The ID token, by which the session there is ended.
+    pub id_token: Secret,
     /// Where they go now.
     pub return_to: ReturnTo,
 }
@@ -118,44 +142,32 @@ pub struct IssuerFailure {
     pub kind: ErrorKind,
     /// Why.
     pub detail: String,
+    /// After how long it is worth another attempt, if that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl From<IssuerFailure> for Failure {
     fn from(failure: IssuerFailure) -> Self {
-        let IssuerFailure { kind, detail } = failure;
-        match kind {
+        let IssuerFailure { kind, detail, retry_after } = failure;
+        let failure = match kind {
             ErrorKind::Denied => Self::unauthenticated(detail),
             kind => Self::of_kind(kind, detail),
-        }
+        };
+        failure.with_retry_after(retry_after)
     }
 }
 
-/// Codes that wait to be exchanged, by their digests.
-#[derive(Default)]
-pub(crate) struct Codes(Mutex<HashMap<[u8; 32], (KnownElsewhere, Duration)>>);
+/// Browsers that are on their way.
+pub(crate) struct Browsers {
+    /// Whom issuers know, by the codes that wait to be exchanged.
+    known: Waiting<KnownElsewhere>,
+    /// The issuers that people sign out at, by what comes back with the browser.
+    leaving: Waiting<String>,
+}
 
-impl Codes {
-    fn keep(&self, known: KnownElsewhere, environment: &Environment) -> Answer<Secret> {
-        let mut random = [0; 24];
-        environment.fill_random(&mut random);
-        let code = Secret::new(hex::encode(random));
-        let now = environment.uptime();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|_, (_, ends)| *ends > now);
-        if kept.len() >= MAX_CODES {
-            return Err(Failure::of_kind(
-                ErrorKind::Unavailable,
-                "too many people sign in: try again".to_owned(),
-            ));
-        }
-        kept.insert(TokenDigest::of(code.expose()).to_bytes(), (known, now + CODE_LIFETIME));
-        Ok(code)
-    }
-
-    fn take(&self, code: &Secret, environment: &Environment) -> Option<KnownElsewhere> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, ends) = kept.remove(&TokenDigest::of(code.expose()).to_bytes())?;
-        (ends > environment.uptime()).then_some(known)
+impl Default for Browsers {
+    fn default() -> Self {
+        Self { known: Waiting::new(CODE_LIFETIME), leaving: Waiting::new(LEAVE_LIFETIME) }
     }
 }
 
@@ -197,6 +209,7 @@ pub(crate) async fn list(visitor: Visitor) -> Json<Page<IssuerChoice>> {
     responses(
         (status = 303, description = "To the issuer"),
         (status = 404, description = "It is not offered here", body = ProblemDocument),
+        (status = 429, description = "Too many sign-ins of this network address have not ended: see Retry-After", body = ProblemDocument),
     )
 )]
 pub(crate) async fn begin(
@@ -210,10 +223,12 @@ pub(crate) async fn begin(
     if !return_to.is_program() {
         return Err(Failure::invalid("`return_to` is http://127.0.0.1:PORT/, where a program listens"));
     }
+    let arrival = request.extensions().get::<Arrival>();
     let start = IssuerStart {
         issuer,
         zone: visitor.zone,
-        redirect_uri: redirect_uri(&request)?,
+        client: arrival.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |arrival| arrival.client),
+        redirect_uri: address(&request, CALLBACK)?,
         return_to,
         multi_factor,
         browser: cookie(request.headers()),
@@ -242,7 +257,13 @@ pub(crate) async fn finish(
     let parts = &visitor.parts;
     let known = parts.issuers.finish(query.unwrap_or_default(), browser).await?;
     let return_to = known.return_to.clone();
-    let code = parts.codes.keep(known, &parts.environment)?;
+    let mut random = [0; 24];
+    parts.environment.fill_random(&mut random);
+    let code = Secret::new(hex::encode(random));
+    if !parts.browsers.known.keep(&code, known, parts.environment.uptime()) {
+        let detail = "too many people sign in: try again".to_owned();
+        return Err(Failure::of_kind(ErrorKind::Unavailable, detail));
+    }
     let joint = if return_to.as_str().contains('?') { '&' } else { '?' };
     redirect(&format!("{return_to}{joint}code={}", code.expose()), None)
 }
@@ -262,7 +283,7 @@ pub(crate) async fn exchange(
     Body(shown): Body<Exchange>,
 ) -> Answer<(StatusCode, Json<TokenView>)> {
     let parts = &visitor.parts;
-    let known = parts.codes.take(&Secret::new(shown.code), &parts.environment);
+    let known = parts.browsers.known.take(&Secret::new(shown.code), parts.environment.uptime());
     let known = known.ok_or_else(|| {
         Failure::unauthenticated("the code is unknown, was used, or has ended: sign in again")
     })?;
@@ -279,9 +300,9 @@ pub(crate) async fn exchange(
         }
     };
     let assurance = if known.multi_factor { Assurance::MultiFactor } else { Assurance::SingleFactor };
-    let held =
-        (visitor.binding(Client::CommandLine), Shown { assurance, by: format!("issuer/{}", known.issuer) });
-    let given = parts.tenancy.begin_sign_in(&visitor.context, user.id, held).await?;
+    let held = (visitor.binding(Client::CommandLine), assurance);
+    let session = IssuerSession { issuer: known.issuer, id_token: known.id_token };
+    let given = parts.tenancy.begin_sign_in_by_issuer(&visitor.context, user.id, held, &session).await?;
     Ok((StatusCode::CREATED, Json(given.into())))
 }
 
@@ -299,13 +320,65 @@ async fn join(visitor: &Visitor, known: &KnownElsewhere, token: &Secret) -> Answ
     Ok(tenancy.accept_invitation(&visitor.context, (Realm::Organisations, token), (name, joining)).await?)
 }
 
-/// Where the issuer sends browsers back to: this server, by the name that the request is for.
-fn redirect_uri(request: &Request) -> Answer<String> {
+/// What a browser brings from an issuer where somebody has signed out.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SignedOutQuery {
+    /// What the issuer was given.
+    #[serde(default)]
+    state: String,
+}
+
+/// Where an issuer sends a browser back to once somebody has signed out there.
+#[utoipa::path(
+    get, path = "/issuers/signed-out", operation_id = "finishIssuerSignOut", tag = "sign-in", security(()),
+    params(SignedOutQuery),
+    responses(
+        (status = 200, description = "A page that says so", body = String, content_type = "text/plain"),
+        (status = 404, description = "Nobody who signed out here in the last ten minutes is meant", body = ProblemDocument),
+    )
+)]
+pub(crate) async fn signed_out(
+    visitor: Visitor,
+    query: Result<Query<SignedOutQuery>, QueryRejection>,
+) -> Answer<String> {
+    let Query(SignedOutQuery { state }) = query?;
+    let parts = &visitor.parts;
+    let issuer = parts.browsers.leaving.find(&Secret::new(state), parts.environment.uptime());
+    let unknown =
+        "nobody who signed out here in the last ten minutes is meant: to sign out, run `nuee logout`";
+    let issuer = issuer.ok_or_else(|| Failure::not_found(unknown))?;
+    Ok(format!(
+        "La déconnexion est faite, ici et chez {issuer}. Cette fenêtre peut être fermée.\n\
+         You have signed out, here and at {issuer}. This window can be closed.\n"
+    ))
+}
+
+/// Where a browser ends a session at an issuer; none if it has no way, or does not answer.
+pub(crate) async fn way_out(parts: &Parts, session: IssuerSession, back: String) -> Option<Secret> {
+    let issuer = session.issuer.clone();
+    let leave = parts.issuers.leave(session, back).await;
+    let leave = leave.unwrap_or_else(|failure| {
+        tracing::warn!(%issuer, "nobody is told how to sign out there: {}", failure.detail);
+        None
+    })?;
+    // Where too many wait, the page at the end does not know them; they sign out all the same.
+    parts.browsers.leaving.keep(&leave.state, issuer, parts.environment.uptime());
+    Some(leave.url)
+}
+
+/// Where an issuer sends the browser of whoever has signed out there.
+pub(crate) fn signed_out_uri(request: &Request) -> Answer<String> {
+    address(request, SIGNED_OUT)
+}
+
+/// An address of this server, by the name that the request is for.
+fn address(request: &Request, path: &str) -> Answer<String> {
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = authority.or(host).ok_or_else(|| Failure::invalid("the request names no host"))?;
     let secure = request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.secure);
-    Ok(format!("{}://{host}{CALLBACK}", if secure { "https" } else { "http" }))
+    Ok(format!("{}://{host}{path}", if secure { "https" } else { "http" }))
 }
 
 fn cookie(headers: &HeaderMap) -> Option<Secret> {

@@ -38,9 +38,12 @@ mod session;
 mod sign_in;
 mod tag;
 mod user;
+mod waiting;
 
 pub use axum::body::Body;
-pub use issuer::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerStart, Issuers, KnownElsewhere};
+pub use issuer::{
+    IssuerBegun, IssuerChoice, IssuerFailure, IssuerLeave, IssuerStart, Issuers, KnownElsewhere,
+};
 pub use openapi::document;
 pub use operator::{Administer, Refusal};
 pub use router::{Parts, Service};

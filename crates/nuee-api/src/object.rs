@@ -89,7 +89,8 @@ impl Caller {
                 .with(ConditionKey::SecureTransport, arrival.secure.to_string());
         }
         let (place, rules) = (bucket.resource(), bucket.rules());
-        Ok(self.parts.decider.decide_in_bucket(&self.context, action, place, rules, &facts)?)
+        let decided = self.parts.decider.decide_in_bucket(&self.context, action, place, rules, &facts);
+        decided.map_err(|denied| self.refused(denied))
     }
 
     fn object_place(&self, path: BucketPath) -> Answer<Arc<Bucket>> {

@@ -22,7 +22,7 @@ use crate::{
     access, account, assumable_role, bucket, exposure,
     failure::{Answer, Failure},
     idempotency, invitation,
-    issuer::{self, Codes, Issuers},
+    issuer::{self, Browsers, Issuers},
     journal, member, object, openapi,
     operator::{self, Administer},
     organisation, project, service_account, session, sign_in, user,
@@ -43,8 +43,8 @@ pub struct Parts {
     pub environment: Environment,
     /// Where people sign in elsewhere.
     pub issuers: Box<dyn Issuers>,
-    /// Codes of whom issuers know, until they are exchanged.
-    pub(crate) codes: Codes,
+    /// Browsers that are on their way to an issuer or from it.
+    pub(crate) browsers: Browsers,
     /// What operators ask; there where tenants are, nobody carries it out.
     pub(crate) administration: Option<Box<dyn Administer>>,
 }
@@ -58,8 +58,8 @@ impl Parts {
         environment: Environment,
         issuers: Box<dyn Issuers>,
     ) -> Self {
-        let (codes, administration) = (Codes::default(), None);
-        Self { tenancy, store, decider, environment, issuers, codes, administration }
+        let (browsers, administration) = (Browsers::default(), None);
+        Self { tenancy, store, decider, environment, issuers, browsers, administration }
     }
 
     /// The same for operators, who have this carry out what they ask.
@@ -112,6 +112,7 @@ fn of_organisations() -> OpenApiRouter<Arc<Parts>> {
     OpenApiRouter::new()
         .routes(routes!(issuer::list))
         .routes(routes!(issuer::finish))
+        .routes(routes!(issuer::signed_out))
         .routes(routes!(issuer::exchange))
         .routes(routes!(issuer::begin))
         .routes(routes!(organisation::list))

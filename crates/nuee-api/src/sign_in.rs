@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Request, State},
+};
 use http::StatusCode;
 use nuee_access::{Action, Resource};
 use nuee_base::{Assurance, Secret};
@@ -13,6 +16,7 @@ use utoipa::ToSchema;
 use crate::{
     caller::{SignedIn, Visitor},
     failure::{Answer, Failure, ProblemDocument},
+    issuer,
     member::RightView,
     page::Page,
     router::{Body, Parts},
@@ -246,12 +250,38 @@ pub(crate) async fn renew(signed_in: SignedIn) -> Answer<(StatusCode, Json<Token
     Ok((StatusCode::CREATED, Json(given.into())))
 }
 
+/// A sign-in that has ended.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignedOut {
+    /// The session at the issuer where somebody signed in, which goes on there; null for a sign-in by a password.
+    issuer_session: Option<IssuerSessionView>,
+}
+
+/// A session at an issuer.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IssuerSessionView {
+    /// The issuer's name.
+    issuer: String,
+    /// Where the person's browser ends it; null if the issuer has no such address, or does not answer. The issuer's ID token
+    /// is in it: it is for that browser alone.
+    sign_out_url: Option<String>,
+}
+
 /// Sign out: the token does no more.
 #[utoipa::path(
     delete, path = "/sign-ins/current", operation_id = "signOut", tag = "sign-in",
-    responses((status = 204, description = "Signed out"), (status = 401, body = ProblemDocument))
+    responses((status = 200, description = "Signed out", body = SignedOut), (status = 401, body = ProblemDocument))
 )]
-pub(crate) async fn sign_out(State(parts): State<Arc<Parts>>, signed_in: SignedIn) -> Answer<StatusCode> {
-    parts.tenancy.sign_out(&signed_in.caller.context, &signed_in.known).await?;
-    Ok(StatusCode::NO_CONTENT)
+pub(crate) async fn sign_out(
+    State(parts): State<Arc<Parts>>,
+    signed_in: SignedIn,
+    request: Request,
+) -> Answer<Json<SignedOut>> {
+    let back = issuer::signed_out_uri(&request)?;
+    let session = parts.tenancy.sign_out(&signed_in.caller.context, &signed_in.known).await?;
+    let Some(session) = session else { return Ok(Json(SignedOut { issuer_session: None })) };
+    let issuer = session.issuer.clone();
+    let url = issuer::way_out(&parts, session, back).await;
+    let sign_out_url = url.map(|url| url.expose().to_owned());
+    Ok(Json(SignedOut { issuer_session: Some(IssuerSessionView { issuer, sign_out_url }) }))
 }

@@ -80,6 +80,17 @@ pub struct Presented {
     pub code: Option<Secret>,
 }
 
+/// How a user could show a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// By a code of its device.
+    Device,
+    /// By no way yet: it has no device.
+    Missing,
+    /// At the issuer where it signs in.
+    AtIssuer,
+}
+
 /// What is shown once of a second factor.
 #[derive(Debug)]
 pub struct Enrolment {
@@ -193,6 +204,14 @@ impl Tenancy {
     fn read_credential(&self, snapshot: &Snapshot<'_>, user: &User) -> Result<Option<Credential>, Error> {
         let row = snapshot.credential(user.id)?;
         row.map(|row| self.open_credential(user.organisation, &row)).transpose()
+    }
+
+    /// How a user who has signed in could show a second factor.
+    pub fn second_factor(&self, known: &KnownUser) -> Result<SecondFactor, Error> {
+        let credential = self.0.metadata.read(|snapshot| snapshot.credential(known.user.id))?;
+        let Some(row) = credential else { return Ok(SecondFactor::AtIssuer) };
+        let credential = self.open_credential(known.user.organisation, &row)?;
+        Ok(if credential.sealed.device.is_some() { SecondFactor::Device } else { SecondFactor::Missing })
     }
 
     /// Whether what a user signs in with opens, for verification; `None` if it signs in elsewhere.

@@ -48,7 +48,7 @@ pub use assumable_role::{
     AssumableRole, LONGEST_SESSION, RoleTerms, SHORTEST_SESSION, Trusted, parse_role_arn, role_arn,
 };
 pub use bounds::{Bound, Bounds};
-pub use credential::{Enrolment, Presented};
+pub use credential::{Enrolment, Presented, SecondFactor};
 pub use error::Error;
 pub use exposure::{Audience, Exposed, Exposure, ExposureTerms, Exposures, MAX_EXPOSURES, MAX_NETWORKS};
 pub use invitation::{ACCEPT_INVITATION, Invitation, Joining, LocalCredential, Offer};
@@ -60,7 +60,9 @@ pub use project_keys::ProjectKeys;
 pub use quota::{Holdings, Quota};
 pub use service_account::{AccessKey, KnownKey, ServiceAccount};
 pub use session::{Beginner, Known, Session, TemporaryKey, Wanted};
-pub use sign_in::{Binding, Client, GivenToken, KnownUser, LONGEST_SIGN_IN, RENEWED_AFTER, Shown, SignIn};
+pub use sign_in::{
+    Binding, Client, GivenToken, IssuerSession, KnownUser, LONGEST_SIGN_IN, RENEWED_AFTER, Shown, SignIn,
+};
 pub use user::{Realm, User};
 pub use verify::DamagedRow;
 

@@ -30,6 +30,8 @@ const OLD_TOKEN_DOES: Duration = Duration::from_mins(1);
 const MAX_SIGN_INS: usize = 20;
 /// Sign-ins that are kept in memory.
 pub(crate) const KNOWN_SIGN_INS: usize = 4_096;
+/// The longest ID token that is kept, in bytes.
+const MAX_ID_TOKEN_BYTES: usize = 8 << 10;
 /// How many rows go in one transaction of a sweep.
 const SWEPT_AT_ONCE: u32 = 500;
 /// What tokens begin with, so that they are recognised where they should not be.
@@ -75,6 +77,16 @@ pub struct Shown {
     pub assurance: Assurance,
     /// By what, for the journal: `password`, `password and code`, or `issuer/NAME`.
     pub by: String,
+}
+
+/// A session that a user began at an issuer by signing in here, and that a logout ends too
+/// ([RP-Initiated Logout](https://openid.net/specs/openid-connect-rpinitiated-1_0.html)).
+#[derive(Debug, Clone)]
+pub struct IssuerSession {
+    /// The issuer's name in the settings.
+    pub issuer: String,
+    /// The ID token that it gave, which says to it whose session it is.
+    pub id_token: Secret,
 }
 
 /// A token that somebody is given, this once.
@@ -138,7 +150,27 @@ pub(crate) type KnownUsers = RowCache<[u8; 32], Arc<KnownUser>>;
 
 #[derive(Serialize, Deserialize)]
 enum Record {
-    V1 { began_at_micros: i64, renewed_at_micros: i64, binding: Binding, multi_factor: bool, by: String },
+    V1 {
+        began_at_micros: i64,
+        renewed_at_micros: i64,
+        binding: Binding,
+        multi_factor: bool,
+        by: String,
+        /// The session at an issuer.
+        sealed: Option<Vec<u8>>,
+    },
+}
+
+/// What is sealed of a sign-in.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    issuer: String,
+    id_token: String,
+}
+
+/// What binds what is sealed to its sign-in.
+fn sealed_context(id: SignInId) -> Vec<u8> {
+    [&b"sign-in "[..], &id.to_bytes()].concat()
 }
 
 fn fields(user: &User, row: &SignInRow) -> RowBuilder {
@@ -158,7 +190,29 @@ impl Tenancy {
         &self,
         context: &Context,
         user: UserId,
+        held: (Binding, Shown),
+    ) -> Result<GivenToken, Error> {
+        self.begin(context, user, held, None).await
+    }
+
+    /// Begins a sign-in of a user who has shown to an issuer who it is, and has a session there from now on.
+    pub async fn begin_sign_in_by_issuer(
+        &self,
+        context: &Context,
+        user: UserId,
+        (binding, assurance): (Binding, Assurance),
+        session: &IssuerSession,
+    ) -> Result<GivenToken, Error> {
+        let shown = Shown { assurance, by: format!("issuer/{}", session.issuer) };
+        self.begin(context, user, (binding, shown), Some(session)).await
+    }
+
+    async fn begin(
+        &self,
+        context: &Context,
+        user: UserId,
         (binding, shown): (Binding, Shown),
+        session: Option<&IssuerSession>,
     ) -> Result<GivenToken, Error> {
         let now = context.now();
         let user = self.active_user(user)?;
@@ -171,7 +225,9 @@ impl Tenancy {
             renewed_at: now,
         };
         let token = self.generate_token(TOKEN_PREFIX);
-        let row = self.sign_in_row(&user, &sign_in, (&token, None))?;
+        let sealed =
+            session.map(|session| self.seal_issuer_session(&user, sign_in.id, session)).transpose()?;
+        let row = self.sign_in_row(&user, &sign_in, &token, (None, sealed))?;
         let by = Self::acting_as(context, &user);
         let entry = Entry::new(&by, &self.0.keys, user.organisation, format!("user/{}", user.id))?;
         let said = format!("sign-in/{} by {}", sign_in.id, sign_in.shown.by);
@@ -206,11 +262,36 @@ impl Tenancy {
         Context::new(context.environment().clone(), principal)
     }
 
+    fn seal_issuer_session(
+        &self,
+        user: &User,
+        id: SignInId,
+        session: &IssuerSession,
+    ) -> Result<Vec<u8>, Error> {
+        let id_token = session.id_token.expose();
+        if id_token.len() > MAX_ID_TOKEN_BYTES {
+            let why = format!("an ID token has at most {MAX_ID_TOKEN_BYTES} bytes");
+            return Err(Error::Invalid { kind: "sign-in", why });
+        }
+        let sealed = Sealed { issuer: session.issuer.clone(), id_token: id_token.to_owned() };
+        Ok(self.0.keys.wrap(user.organisation, &sealed_context(id), &encode(&sealed)?)?)
+    }
+
+    /// The session at an issuer that a row tells of.
+    fn open_issuer_session(&self, user: &User, row: &SignInRow) -> Result<Option<IssuerSession>, Error> {
+        let Record::V1 { sealed, .. } = self.open_record(user, row)?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let opened = self.0.keys.unwrap(user.organisation, &sealed_context(row.id), &sealed)?;
+        let Sealed { issuer, id_token } = decode("sign_ins", &opened)?;
+        Ok(Some(IssuerSession { issuer, id_token: Secret::new(id_token) }))
+    }
+
     fn sign_in_row(
         &self,
         user: &User,
         sign_in: &SignIn,
-        (token, previous): (&Secret, Option<[u8; 32]>),
+        token: &Secret,
+        (previous, sealed): (Option<[u8; 32]>, Option<Vec<u8>>),
     ) -> Result<SignInRow, Error> {
         let record = encode(&Record::V1 {
             began_at_micros: sign_in.began_at.as_micros(),
@@ -218,6 +299,7 @@ impl Tenancy {
             binding: sign_in.binding.clone(),
             multi_factor: sign_in.shown.assurance == Assurance::MultiFactor,
             by: sign_in.shown.by.clone(),
+            sealed,
         })?;
         let token = TokenDigest::of(token.expose()).to_bytes();
         let (id, expires_at) = (sign_in.id, sign_in.expires_at);
@@ -226,12 +308,16 @@ impl Tenancy {
         Ok(row)
     }
 
-    fn open_sign_in(&self, user: &User, row: &SignInRow) -> Result<SignIn, Error> {
+    fn open_record(&self, user: &User, row: &SignInRow) -> Result<Record, Error> {
         if fields(user, row).verify(&*self.0.keys.row_mac_key(user.organisation)?, &row.mac).is_err() {
             return Err(Error::damaged(format!("sign-in {}", row.id), "its row's code is wrong"));
         }
-        let Record::V1 { began_at_micros, renewed_at_micros, binding, multi_factor, by } =
-            decode("sign_ins", &row.record)?;
+        decode("sign_ins", &row.record)
+    }
+
+    fn open_sign_in(&self, user: &User, row: &SignInRow) -> Result<SignIn, Error> {
+        let Record::V1 { began_at_micros, renewed_at_micros, binding, multi_factor, by, sealed: _ } =
+            self.open_record(user, row)?;
         let assurance = if multi_factor { Assurance::MultiFactor } else { Assurance::SingleFactor };
         Ok(SignIn {
             id: row.id,
@@ -299,42 +385,53 @@ impl Tenancy {
         sign_in.expires_at = now.saturating_add(sign_in.binding.client.may_rest()).min(last);
         sign_in.shown = raised.unwrap_or(sign_in.shown);
         let token = self.generate_token(TOKEN_PREFIX);
-        let made = self.sign_in_row(&known.user, &sign_in, (&token, None))?;
-        let (tenancy, user, shown) = (self.clone(), known.user.clone(), known.sign_in.clone());
-        let (next, forget) = (sign_in.clone(), self.forget_user(known.user.id));
+        let (tenancy, user, shown) = (self.clone(), known.user.clone(), known.sign_in.renewed_at);
+        let (next, new_token, forget) = (sign_in.clone(), token.clone(), self.forget_user(known.user.id));
         let renew = move |transaction: &Transaction<'_>| {
-            let row = transaction.sign_in_by_id(made.id)?.ok_or(NOT_SIGNED_IN)?;
+            let row = transaction.sign_in_by_id(next.id)?.ok_or(NOT_SIGNED_IN)?;
+            let Record::V1 { renewed_at_micros, sealed, .. } = tenancy.open_record(&user, &row)?;
             // Somebody else has renewed it meanwhile: that one's token is the present one.
-            if tenancy.open_sign_in(&user, &row)?.renewed_at != shown.renewed_at {
+            if renewed_at_micros != shown.as_micros() {
                 return Err(NOT_SIGNED_IN);
             }
-            let mut row = SignInRow { previous: Some(row.token), ..made };
-            row.mac = fields(&user, &row).mac(&*tenancy.0.keys.row_mac_key(user.organisation)?);
+            let row = tenancy.sign_in_row(&user, &next, &new_token, (Some(row.token), sealed))?;
             transaction.update_sign_in(&row)?;
             Ok::<_, Error>(forget)
         };
         self.0.metadata.write(renew).await?;
-        Ok(GivenToken { token, sign_in: next, user: known.user.clone() })
+        Ok(GivenToken { token, sign_in, user: known.user.clone() })
     }
 
-    /// Ends a sign-in.
-    pub async fn sign_out(&self, context: &Context, known: &KnownUser) -> Result<(), Error> {
-        self.end(context, known, SIGN_OUT).await
+    /// Ends a sign-in; gives the session at an issuer that it began by, which goes on there.
+    pub async fn sign_out(
+        &self,
+        context: &Context,
+        known: &KnownUser,
+    ) -> Result<Option<IssuerSession>, Error> {
+        let ended = self.end(context, known, SIGN_OUT).await?;
+        Ok(ended.map(|row| self.open_issuer_session(&known.user, &row)).transpose()?.flatten())
     }
 
-    async fn end(&self, context: &Context, known: &KnownUser, action: &'static str) -> Result<(), Error> {
+    /// Ends a sign-in; gives its row, if nobody else has ended it.
+    async fn end(
+        &self,
+        context: &Context,
+        known: &KnownUser,
+        action: &'static str,
+    ) -> Result<Option<SignInRow>, Error> {
         let by = Self::acting_as(context, &known.user);
         let on = format!("user/{}", known.user.id);
         let entry = Entry::new(&by, &self.0.keys, known.user.organisation, on)?;
         let id = known.sign_in.id;
         let forget = self.forget_user(known.user.id);
         let end = move |transaction: &Transaction<'_>| {
+            let row = transaction.sign_in_by_id(id)?;
             if transaction.delete_sign_in(id)? {
                 entry.append(transaction, action, Subject::detail(&format!("sign-in/{id}")))?;
             }
-            Ok::<_, Error>(forget)
+            Ok::<_, Error>((row, forget))
         };
-        self.0.metadata.write(end).await.map(drop)
+        Ok(self.0.metadata.write(end).await?.0)
     }
 
     /// The sign-ins of a user who has signed in, oldest first.

@@ -1,16 +1,25 @@
 //! The demonstration: an organisation with people, two projects and a few files, for a look around.
 //!
-//! It is made at the first start, once, by the same calls as everything else: whoever runs the platform invites its owner,
-//! and she does the rest. Passwords are made on the spot and shown once.
+//! It is made at the first start, by the same calls as everything else: whoever runs the platform invites its owner, and she
+//! does the rest. Passwords are made on the spot and shown once.
+//!
+//! A first start that was cut leaves a part of it, and passwords that nobody was shown. The next one finds what is there by
+//! its name, makes the rest, and has everybody choose another password.
+
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use futures_util::stream;
 use nuee_access::{Action, FactList, Resource};
-use nuee_base::{Assurance, Context, ObjectKey, Principal, Role, Secret};
+use nuee_base::{
+    Assurance, BucketName, Context, ErrorKind, ObjectKey, Principal, Role, Secret, Slug, UserId,
+};
 use nuee_store::{
     Body, Bucket, ChecksumAlgorithm, Conditions, Described, Details, ExpectedChecksum, NewBucket,
 };
-use nuee_tenancy::{Binding, Client, Joining, KnownUser, Offer, Profile, Project, Realm, Shown, User};
+use nuee_tenancy::{
+    Binding, Client, Joining, KnownUser, Offer, Organisation, Profile, Project, Realm, Shown, Tenancy,
+};
 
 use crate::Platform;
 
@@ -55,47 +64,66 @@ struct Sample {
     content: String,
 }
 
-/// Makes the demonstration, unless there is one.
-pub(crate) async fn make(platform: &Platform) -> Result<Option<Demonstration>> {
-    let operator = platform.operator();
-    let permit = platform.decider().decide(&operator, Action::ListOrganisations, Resource::Platform)?;
-    if platform.tenancy().organisation(&permit, &ORGANISATION.parse()?)?.is_some() {
-        return Ok(None);
-    }
-    let permit = platform.decider().decide(&operator, Action::CreateOrganisation, Resource::Platform)?;
-    let title = Some("Demonstration".to_owned());
-    let new = (ORGANISATION.parse()?, Profile { title, ..Profile::default() });
-    let organisation = platform.tenancy().create_organisation(&operator, &permit, new).await?;
-    let place = Resource::Organisation(organisation.id);
+/// Somebody who is to be there.
+struct Person {
+    email: &'static str,
+    name: &'static str,
+    may: &'static str,
+}
 
-    let ada = ("ada@demonstration.example", "Ada", "owns the organisation");
-    let (owner, ada) = invite(platform, &operator, (place, Role::Owner), ada).await?;
-    let (owner, codes) = with_device(platform, &owner).await?;
-    let libraries = create_project(platform, &owner, (place, "libraries")).await?;
-    let transport = create_project(platform, &owner, (place, "transport")).await?;
+/// Makes the demonstration, or what is left to make of it.
+pub(crate) async fn make(platform: &Platform) -> Result<Demonstration> {
+    let operator = platform.operator();
+    let place = Resource::Organisation(organisation(platform, &operator).await?.id);
+
+    let ada = Person { email: "ada@demonstration.example", name: "Ada", may: "owns the organisation" };
+    let (id, ada) = join(platform, &operator, place, (place, Role::Owner), ada).await?;
+    let (owner, codes) = with_device(platform, id).await?;
+    let libraries = project(platform, &owner, (place, "libraries")).await?;
+    let transport = project(platform, &owner, (place, "transport")).await?;
     let mut accounts = vec![ada];
-    for (within, role, who) in [
+    for (within, role, email, name, may) in [
         (
             libraries.resource(),
             Role::Maintainer,
-            ("grace@demonstration.example", "Grace", "maintains the project libraries"),
+            "grace@demonstration.example",
+            "Grace",
+            "maintains the project libraries",
         ),
         (
             transport.resource(),
             Role::Reader,
-            ("alan@demonstration.example", "Alan", "reads the project transport"),
+            "alan@demonstration.example",
+            "Alan",
+            "reads the project transport",
         ),
-        (place, Role::Auditor, ("simone@demonstration.example", "Simone", "audits the organisation")),
+        (place, Role::Auditor, "simone@demonstration.example", "Simone", "audits the organisation"),
     ] {
-        accounts.push(invite(platform, &owner, (within, role), who).await?.1);
+        let person = Person { email, name, may };
+        accounts.push(join(platform, &owner, place, (within, role), person).await?.1);
+    }
+    for within in [place, libraries.resource(), transport.resource()] {
+        revoke_invitations(platform, &owner, within).await?;
     }
     for project in [&libraries, &transport] {
-        let bucket = create_bucket(platform, &owner, project).await?;
+        let bucket = bucket(platform, &owner, project).await?;
         for sample in samples().into_iter().filter(|sample| project.name.as_str() == sample.project) {
             write(platform, &owner, &bucket, sample).await?;
         }
     }
-    Ok(Some(Demonstration { accounts, codes }))
+    Ok(Demonstration { accounts, codes })
+}
+
+async fn organisation(platform: &Platform, operator: &Context) -> Result<Organisation> {
+    let (decider, name): (_, Slug) = (platform.decider(), ORGANISATION.parse()?);
+    let permit = decider.decide(operator, Action::ListOrganisations, Resource::Platform)?;
+    if let Some(organisation) = platform.tenancy().organisation(&permit, &name)? {
+        return Ok(organisation);
+    }
+    let permit = decider.decide(operator, Action::CreateOrganisation, Resource::Platform)?;
+    let title = Some("Demonstration".to_owned());
+    let new = (name, Profile { title, ..Profile::default() });
+    Ok(platform.tenancy().create_organisation(operator, &permit, new).await?)
 }
 
 /// A password of six words, for people to read and type.
@@ -105,62 +133,109 @@ fn password(platform: &Platform) -> Secret {
     Secret::new(random.map(|byte| WORDS[usize::from(byte & 63)]).join("-"))
 }
 
-/// Has somebody join with a role.
-async fn invite(
+/// Has somebody join with a role, or choose another password if they have joined.
+async fn join(
     platform: &Platform,
     by: &Context,
+    organisation: Resource,
     (place, role): (Resource, Role),
-    (email, name, may): (&'static str, &str, &'static str),
-) -> Result<(User, DemonstrationAccount)> {
+    Person { email, name, may }: Person,
+) -> Result<(UserId, DemonstrationAccount)> {
     let tenancy = platform.tenancy();
+    let nobody = nobody(platform);
+    let password = password(platform);
+    let account = DemonstrationAccount { email, may, password: password.clone() };
+    if let Some(id) = tenancy.locate_user(organisation, &email.parse()?)? {
+        // Whoever runs the platform resets nobody: the owner does so herself.
+        let by = match by.principal() {
+            Principal::Operator => {
+                let known = sign_in(platform, id).await?;
+                acting(&known, &nobody)
+            }
+            _ => by.clone(),
+        };
+        let permit = platform.decider().decide(&by, Action::ResetSignIn, organisation)?;
+        let token = tenancy.reset_sign_in(&by, &permit, id).await?;
+        tenancy.finish_reset(&nobody, (Realm::Organisations, &token), password).await?;
+        return Ok((id, account));
+    }
     let permit = platform.decider().decide(by, Action::CreateInvitation, place)?;
     let offer = Offer { email: email.parse()?, role, role_expires_at: None };
     let (_, token) = tenancy.invite(by, &permit, offer).await?;
-    let password = password(platform);
-    let credential = tenancy.new_credential(&email.parse()?, password.clone()).await?;
+    let credential = tenancy.new_credential(&email.parse()?, password).await?;
     let joining = (name.to_owned(), Joining::Local(credential));
-    let nobody = Context::new(platform.environment().clone(), Principal::Anonymous);
     let user = tenancy.accept_invitation(&nobody, (Realm::Organisations, &token), joining).await?;
-    Ok((user, DemonstrationAccount { email, may, password }))
+    Ok((user.id, account))
+}
+
+/// Takes back what is left of invitations that nobody has the token of.
+async fn revoke_invitations(platform: &Platform, by: &Context, place: Resource) -> Result<()> {
+    let (decider, tenancy) = (platform.decider(), platform.tenancy());
+    let permit = decider.decide(by, Action::ListInvitations, place)?;
+    for invitation in tenancy.invitations(by, &permit)? {
+        let permit = decider.decide(by, Action::RevokeInvitation, place)?;
+        tenancy.revoke_invitation(by, &permit, invitation.id).await?;
+    }
+    Ok(())
+}
+
+fn nobody(platform: &Platform) -> Context {
+    Context::new(platform.environment().clone(), Principal::Anonymous)
+}
+
+/// Signs somebody in by two factors; nobody keeps the token.
+async fn sign_in(platform: &Platform, id: UserId) -> Result<Arc<KnownUser>> {
+    let (tenancy, nobody): (&Tenancy, _) = (platform.tenancy(), nobody(platform));
+    let binding = Binding { client: Client::CommandLine, zone: "local".to_owned() };
+    let shown = Shown { assurance: Assurance::MultiFactor, by: "the first start".to_owned() };
+    let given = tenancy.begin_sign_in(&nobody, id, (binding, shown)).await?;
+    Ok(tenancy.known_user(&nobody, &given.token, (Realm::Organisations, "local")).await?)
 }
 
 /// Gives somebody a second factor of codes on paper; gives a context in which she acts, and the codes.
-async fn with_device(platform: &Platform, user: &User) -> Result<(Context, Vec<Secret>)> {
-    let (tenancy, environment) = (platform.tenancy(), platform.environment());
-    let nobody = Context::new(environment.clone(), Principal::Anonymous);
-    let binding = Binding { client: Client::CommandLine, zone: "local".to_owned() };
-    let shown = Shown { assurance: Assurance::MultiFactor, by: "the first start".to_owned() };
-    let given = tenancy.begin_sign_in(&nobody, user.id, (binding, shown)).await?;
-    let known = tenancy.known_user(&nobody, &given.token, (Realm::Organisations, "local")).await?;
+async fn with_device(platform: &Platform, id: UserId) -> Result<(Context, Vec<Secret>)> {
+    let (tenancy, nobody) = (platform.tenancy(), nobody(platform));
+    let known = sign_in(platform, id).await?;
     let device = tenancy.begin_enrolment(&nobody, &known).await?;
     let enrolled = tenancy.finish_enrolment(&nobody, &known, device.code_at(nobody.now())).await?;
-    let context = Context::new(environment.clone(), acting(&known, &nobody));
-    // Nobody keeps the token: what it could do ends with this start.
+    let context = acting(&known, &nobody);
+    // What the token could do ends with this start.
     tenancy.sign_out(&nobody, &known).await?;
     Ok((context, enrolled.recovery_codes))
 }
 
-fn acting(known: &KnownUser, context: &Context) -> Principal {
-    known.principal(context.now())
+/// A context in which somebody acts.
+fn acting(known: &KnownUser, context: &Context) -> Context {
+    Context::new(context.environment().clone(), known.principal(context.now()))
 }
 
-async fn create_project(
+async fn project(
     platform: &Platform,
     by: &Context,
     (organisation, name): (Resource, &str),
 ) -> Result<Project> {
-    let permit = platform.decider().decide(by, Action::CreateProject, organisation)?;
-    Ok(platform.tenancy().create_project(by, &permit, name.parse()?).await?)
+    let (decider, tenancy) = (platform.decider(), platform.tenancy());
+    let name: Slug = name.parse()?;
+    let permit = decider.decide(by, Action::ListProjects, organisation)?;
+    if let Some(project) = tenancy.projects(&permit)?.into_iter().find(|project| project.name == name) {
+        return Ok(project);
+    }
+    let permit = decider.decide(by, Action::CreateProject, organisation)?;
+    Ok(tenancy.create_project(by, &permit, name).await?)
 }
 
-async fn create_bucket(platform: &Platform, by: &Context, project: &Project) -> Result<Bucket> {
+async fn bucket(platform: &Platform, by: &Context, project: &Project) -> Result<Arc<Bucket>> {
+    let name: BucketName = format!("{ORGANISATION}-{}", project.name).parse()?;
+    match platform.store().find_bucket(&name) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        found => return Ok(found?),
+    }
     let permit = platform.decider().decide(by, Action::CreateBucket, project.resource())?;
-    let name = format!("{ORGANISATION}-{}", project.name).parse()?;
-    Ok(platform.store().create_bucket(by, &permit, name, NewBucket::default()).await?)
+    platform.store().create_bucket(by, &permit, name.clone(), NewBucket::default()).await?;
+    Ok(platform.store().find_bucket(&name)?)
 }
 
-async fn write(platform: &Platform, by: &Context, bucket: &Bucket, sample: Sample) -> Result<()> {
-    let bucket = platform.store().find_bucket(&bucket.name)?;
+async fn write(platform: &Platform, by: &Context, bucket: &Arc<Bucket>, sample: Sample) -> Result<()> {
     let key: ObjectKey = sample.key.parse()?;
     let facts = FactList::of_object(key.clone()).in_bucket(bucket.name.clone());
     let (place, rules) = (bucket.resource(), bucket.rules());
@@ -177,7 +252,7 @@ async fn write(platform: &Platform, by: &Context, bucket: &Bucket, sample: Sampl
     let described = Described { details, ..Described::default() };
     let written = platform
         .store()
-        .put_object(by, &permit, (&bucket, key), (body, described), Conditions::default())
+        .put_object(by, &permit, (bucket, key), (body, described), Conditions::default())
         .await;
     written.map(drop).with_context(|| format!("cannot write {}", sample.key))
 }
@@ -237,9 +312,98 @@ fn samples() -> Vec<Sample> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{
+        collections::BTreeSet,
+        pin::pin,
+        task::{Poll, ready},
+    };
+
+    use nuee_base::Environment;
+    use nuee_store::ListQuery;
+    use nuee_tenancy::Presented;
+    use tokio::runtime::Runtime;
 
     use super::*;
+    use crate::{FirstStart, Settings, Tuning};
+
+    /// Lets a future wait so many times, and drops it then, as a kill would; gives what it came to.
+    async fn cut<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
+        let (mut future, mut left) = (pin!(future), times);
+        std::future::poll_fn(|context| {
+            if left == 0 {
+                return Poll::Ready(None);
+            }
+            left -= 1;
+            Poll::Ready(Some(ready!(future.as_mut().poll(context))))
+        })
+        .await
+    }
+
+    /// Whether somebody signs in by what a first start shows.
+    async fn signs_in(platform: &Platform, account: &DemonstrationAccount, code: Option<&Secret>) -> bool {
+        let (email, password) = (account.email.parse().unwrap(), account.password.clone());
+        let presented = Presented { realm: Realm::Organisations, email, password, code: code.cloned() };
+        platform.tenancy().check_credential(&nobody(platform), presented).await.is_ok()
+    }
+
+    /// That everything is there, once.
+    async fn check(platform: &Platform, Demonstration { accounts, codes }: &Demonstration) {
+        assert_eq!((accounts.len(), codes.len()), (4, 10));
+        for account in accounts {
+            let code = codes.first().filter(|_| account.email.starts_with("ada@"));
+            assert!(signs_in(platform, account, code).await, "{}", account.email);
+        }
+        let (decider, tenancy) = (platform.decider(), platform.tenancy());
+        let place = Resource::Organisation(organisation(platform, &platform.operator()).await.unwrap().id);
+        let ada = tenancy.locate_user(place, &accounts[0].email.parse().unwrap()).unwrap().unwrap();
+        let ada = acting(&sign_in(platform, ada).await.unwrap(), &nobody(platform));
+        let permit = |action, place| decider.decide(&ada, action, place).unwrap();
+        assert_eq!(tenancy.users(&permit(Action::ListUsers, place), None, 10).unwrap().len(), 4);
+        let projects = tenancy.projects(&permit(Action::ListProjects, place)).unwrap();
+        assert_eq!(projects.len(), 2);
+        for within in projects.iter().map(Project::resource).chain([place]) {
+            let invitations = tenancy.invitations(&ada, &permit(Action::ListInvitations, within)).unwrap();
+            assert_eq!(invitations, [], "{within}");
+        }
+        for project in &projects {
+            let bucket = bucket(platform, &ada, project).await.unwrap();
+            let (place, rules, facts) = (bucket.resource(), bucket.rules(), FactList::of_bucket());
+            let facts = facts.in_bucket(bucket.name.clone());
+            let permit = decider.decide_in_bucket(&ada, Action::ListObjects, place, rules, &facts).unwrap();
+            let query = ListQuery { limit: 10, ..ListQuery::default() };
+            assert_eq!(
+                platform.store().list_objects(&permit, &bucket, query).await.unwrap().objects.len(),
+                2
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_cut_first_start_has_left_is_finished_by_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut settings = Settings::default();
+        settings.storage.data_dir = Some(directory.path().join("data"));
+        settings.storage.key_dir = Some(directory.path().join("keys"));
+        Runtime::new().unwrap().block_on(async {
+            let first = FirstStart::WithDemonstration;
+            let environment = Environment::system();
+            let platform = Platform::open(&settings, &environment, first, Tuning::default());
+            let platform = platform.await.unwrap();
+            let mut cuts = 0;
+            let made = loop {
+                match cut(1 + 3 * cuts, make(&platform)).await {
+                    Some(made) => break made.unwrap(),
+                    None => cuts += 1,
+                }
+            };
+            println!("it was cut {cuts} times");
+            assert!(cuts > 5);
+            check(&platform, &made).await;
+            let again = make(&platform).await.unwrap();
+            assert!(!signs_in(&platform, &made.accounts[1], None).await, "nobody may have read it");
+            check(&platform, &again).await;
+        });
+    }
 
     #[test]
     fn each_word_is_there_once() {

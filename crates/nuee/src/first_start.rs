@@ -1,7 +1,8 @@
 //! The first start: an organisation, a project and an account, once.
 //!
 //! Each step looks for what it would make, so a first start that was cut is finished by the next one. It is over when
-//! the secret of the account has been shown; until then it is shown again, for nobody may have read it.
+//! the secret of the account has been shown; until then it is shown again, for nobody may have read it, and the people of the
+//! demonstration get other passwords.
 
 use anyhow::{Context as _, Result, bail};
 use nuee_access::{Action, Resource};
@@ -73,7 +74,7 @@ pub(crate) async fn complete(platform: &Platform, mode: FirstStart) -> Result<Ma
     }
     let owner_key = owner(platform, &context, &project).await?;
     let demonstration = match mode {
-        FirstStart::WithDemonstration => demonstration::make(platform).await?,
+        FirstStart::WithDemonstration => Some(demonstration::make(platform).await?),
         _ => None,
     };
     Ok(Made { owner_key, demonstration })

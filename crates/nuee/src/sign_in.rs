@@ -8,17 +8,18 @@
 //! five seconds at most; an issuer of one zone is neither offered nor used in another; secrets go to the issuer alone, and
 //! redirections are not followed.
 //!
-//! Deliberately absent: accounts, sessions, and how often somebody may begin, which are the surface's.
+//! Deliberately absent: accounts and sessions, which are the surface's.
 
 mod exchange;
 mod offered;
 
-use std::{fmt, fs, path::Path, time::Duration};
+use std::{fmt, fs, net::IpAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use nuee_access::{
     Callback, IssuerSays, Leave, MalformedCallback, PendingSignIn, PendingSignIns, RelyingParty, ReturnTo,
-    SignInRefused, SignedIn, Token, UnknownSignIn, UnsupportedWish, Userinfo, Wishes, random_secret,
+    SignInRefused, SignedIn, Token, TooManySignIns, UnknownSignIn, UnsupportedWish, Userinfo, Wishes,
+    random_secret,
 };
 use nuee_base::{Environment, ErrorKind, Secret, Slug, Zone};
 use tokio::time::timeout;
@@ -71,6 +72,8 @@ pub struct SignInStart<'a> {
     pub issuer: &'a str,
     /// The zone by which the request came.
     pub zone: Zone,
+    /// Who sent it.
+    pub client: IpAddr,
     /// Where the browser comes back to, as the issuer knows it.
     pub redirect_uri: &'a str,
     /// Where somebody goes afterwards.
@@ -106,6 +109,8 @@ pub enum SignInFailed {
     NotOffered,
     /// The issuer does not take what is wished.
     Unsupported(UnsupportedWish),
+    /// Too many have begun where the request came from.
+    TooMany(TooManySignIns),
     /// What the browser brought back cannot be read.
     Malformed(MalformedCallback),
     /// No such sign-in has begun in this browser.
@@ -123,6 +128,7 @@ impl fmt::Display for SignInFailed {
         match self {
             Self::NotOffered => f.write_str("this issuer is not offered here: choose one of those that are"),
             Self::Unsupported(why) => why.fmt(f),
+            Self::TooMany(why) => why.fmt(f),
             Self::Malformed(why) => why.fmt(f),
             Self::Unknown(why) => why.fmt(f),
             Self::Declined(issuer, says) => write!(f, "nobody signed in at {issuer}: {says}"),
@@ -146,6 +152,7 @@ impl SignInFailed {
         match self {
             Self::NotOffered => ErrorKind::NotFound,
             Self::Unsupported(_) | Self::Malformed(_) => ErrorKind::Invalid,
+            Self::TooMany(why) => why.kind(),
             Self::Unknown(_) | Self::Declined(..) | Self::Refused(..) => ErrorKind::Denied,
             Self::Unavailable(..) => ErrorKind::Unavailable,
         }
@@ -204,7 +211,8 @@ impl SignIns {
             redirect_uri: start.redirect_uri.to_owned(),
             return_to: start.return_to,
         };
-        self.pending.begin(&asked.state, &browser, sign_in, self.environment.uptime());
+        let (state, now) = (&asked.state, self.environment.uptime());
+        self.pending.begin((state, &browser), sign_in, start.client, now).map_err(SignInFailed::TooMany)?;
         Ok(SignInBegun { url: asked.url, browser })
     }
 
@@ -231,11 +239,11 @@ impl SignIns {
     /// The way to end somebody's session at the issuer too, if it has one. `back` must be known to the issuer.
     pub async fn leave(
         &self,
-        issuer: &Slug,
+        issuer: &str,
         id_token: &Secret,
         back: &str,
     ) -> Result<Option<Leave>, SignInFailed> {
-        let provider = self.all.iter().find(|provider| provider.party.issuer.name == *issuer);
+        let provider = self.all.iter().find(|provider| provider.party.issuer.name.as_str() == issuer);
         let provider = provider.ok_or(SignInFailed::NotOffered)?;
         let published = provider.published(None, &self.environment).await?;
         let has_end = published.configuration.as_ref().is_some_and(|it| it.end_session_endpoint.is_some());

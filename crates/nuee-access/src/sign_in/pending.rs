@@ -5,11 +5,12 @@
 //! ([RFC 9700](https://www.rfc-editor.org/rfc/rfc9700#section-4.7), section 4.7). Whoever restarts the server loses those
 //! that have begun, and people begin again.
 //!
-//! At most 10,000 are kept; when there are more, the oldest go. Whoever can begin without bound could so push out others:
-//! the caller bounds how many begin from one address.
+//! At most 10,000 are kept; when there are more, the oldest go. So that nobody pushes out the others, 250 of one network address
+//! are kept, and no more begin until one of them ends; of IPv6, whose users have many, that is one network of 64 bits.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -23,6 +24,8 @@ use super::{Expected, ReturnTo};
 const KEPT_FOR: Duration = Duration::from_mins(10);
 /// How many are kept.
 const MOST: usize = 10_000;
+/// How many of one network address are kept: agents of a whole ministry can come by one.
+const MOST_OF_ADDRESS: usize = 250;
 
 /// A sign-in that has begun.
 #[derive(Debug, Clone)]
@@ -53,20 +56,66 @@ impl UnknownSignIn {
     }
 }
 
+/// Too many sign-ins that began at a network address have not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "too many sign-ins have begun at your network address and not ended: end one, or try again in {} s",
+    self.retry_after.as_secs()
+)]
+pub struct TooManySignIns {
+    /// After how long the oldest of them is over.
+    pub retry_after: Duration,
+}
+
+impl TooManySignIns {
+    /// Always [`ErrorKind::LimitExceeded`].
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::LimitExceeded
+    }
+}
+
 type Digest = [u8; 32];
 
 struct Kept {
     sign_in: PendingSignIn,
     browser: Digest,
+    /// The network address where it began.
+    from: IpAddr,
     began_at: Duration,
+    /// Grows with each that begins.
+    number: u64,
 }
 
 #[derive(Default)]
 struct All {
     /// By the digest of the state, so that a look-up takes as long for a state that is nearly right.
     by_state: HashMap<Digest, Kept>,
-    /// In the order in which they began; those that have ended are still here.
-    order: VecDeque<(Duration, Digest)>,
+    begun: u64,
+}
+
+impl All {
+    /// Makes room for one that begins at an address now.
+    fn make_room(&mut self, from: IpAddr, now: Duration) -> Result<(), TooManySignIns> {
+        let (mut of_address, mut first) = (0, now);
+        self.by_state.retain(|_, kept| {
+            let is_kept = !is_over(kept.began_at, now);
+            if is_kept && kept.from == from {
+                of_address += 1;
+                first = first.min(kept.began_at);
+            }
+            is_kept
+        });
+        if of_address >= MOST_OF_ADDRESS {
+            return Err(TooManySignIns { retry_after: KEPT_FOR.saturating_sub(now.saturating_sub(first)) });
+        }
+        if self.by_state.len() >= MOST {
+            let oldest = self.by_state.iter().min_by_key(|(_, kept)| kept.number);
+            let oldest = oldest.map(|(state, _)| *state);
+            oldest.and_then(|state| self.by_state.remove(&state));
+        }
+        Ok(())
+    }
 }
 
 /// All sign-ins of a server that have begun. Times are those of [`Environment::uptime`](nuee_base::Environment::uptime),
@@ -75,22 +124,21 @@ struct All {
 pub struct PendingSignIns(Mutex<All>);
 
 impl PendingSignIns {
-    /// Keeps one, under its state, for the browser that has the cookie `browser`.
-    pub fn begin(&self, state: &Secret, browser: &Secret, sign_in: PendingSignIn, now: Duration) {
-        let kept = Kept { sign_in, browser: digest_of(browser), began_at: now };
-        let state = digest_of(state);
+    /// Keeps one that begins at a network address, under its state, for the browser that has the cookie `browser`.
+    pub fn begin(
+        &self,
+        (state, browser): (&Secret, &Secret),
+        sign_in: PendingSignIn,
+        from: IpAddr,
+        now: Duration,
+    ) -> Result<(), TooManySignIns> {
+        let from = network_of(from);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while all
-            .order
-            .front()
-            .is_some_and(|(began_at, _)| is_over(*began_at, now) || all.order.len() >= MOST)
-        {
-            if let Some((_, oldest)) = all.order.pop_front() {
-                all.by_state.remove(&oldest);
-            }
-        }
-        all.order.push_back((now, state));
-        all.by_state.insert(state, kept);
+        all.make_room(from, now)?;
+        all.begun += 1;
+        let kept = Kept { sign_in, browser: digest_of(browser), from, began_at: now, number: all.begun };
+        all.by_state.insert(digest_of(state), kept);
+        Ok(())
     }
 
     /// The one of this state, which is not kept any longer, whichever browser shows it.
@@ -115,6 +163,17 @@ impl PendingSignIns {
 
 fn is_over(began_at: Duration, now: Duration) -> bool {
     now.saturating_sub(began_at) >= KEPT_FOR
+}
+
+/// The addresses that are one user's.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
 }
 
 fn digest_of(text: &Secret) -> Digest {
@@ -143,10 +202,16 @@ mod tests {
 
     const NOW: Duration = Duration::from_hours(1);
 
+    /// Begins one at the address of this number.
+    fn begin(all: &PendingSignIns, state: &str, number: usize, now: Duration) -> Result<(), TooManySignIns> {
+        let from = IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
+        all.begin((&secret(state), &secret("cookie")), sign_in("lab"), from, now)
+    }
+
     #[test]
     fn a_sign_in_ends_once_in_the_browser_where_it_began() {
         let all = PendingSignIns::default();
-        let begin = |state: &str| all.begin(&secret(state), &secret("cookie"), sign_in("lab"), NOW);
+        let begin = |state: &str| begin(&all, state, 1, NOW).unwrap();
         let take = |state: &str, browser: &str| all.take(&secret(state), &secret(browser), NOW).is_ok();
         begin("one");
         assert!(!take("two", "cookie"));
@@ -163,12 +228,12 @@ mod tests {
     fn a_sign_in_takes_ten_minutes_at_most() {
         let all = PendingSignIns::default();
         for (after, is_kept) in [(599, true), (600, false), (3_600, false)] {
-            all.begin(&secret("one"), &secret("cookie"), sign_in("lab"), NOW);
+            begin(&all, "one", 1, NOW).unwrap();
             let taken = all.take(&secret("one"), &secret("cookie"), NOW + Duration::from_secs(after));
             assert_eq!(taken.is_ok(), is_kept, "{after} s");
         }
-        all.begin(&secret("old"), &secret("cookie"), sign_in("lab"), NOW);
-        all.begin(&secret("new"), &secret("cookie"), sign_in("lab"), NOW + KEPT_FOR);
+        begin(&all, "old", 1, NOW).unwrap();
+        begin(&all, "new", 1, NOW + KEPT_FOR).unwrap();
         assert_eq!(all.count(), 1, "what is over goes when another begins");
     }
 
@@ -176,11 +241,42 @@ mod tests {
     fn the_oldest_go_when_there_are_too_many() {
         let all = PendingSignIns::default();
         for number in 0..MOST + 5 {
-            all.begin(&secret(&number), &secret("cookie"), sign_in("lab"), NOW);
+            begin(&all, &number.to_string(), number, NOW).unwrap();
         }
         assert_eq!(all.count(), MOST);
         for (number, is_kept) in [(0, false), (4, false), (5, true), (MOST + 4, true)] {
             assert_eq!(all.take(&secret(&number), &secret("cookie"), NOW).is_ok(), is_kept, "{number}");
+        }
+    }
+
+    #[test]
+    fn one_address_does_not_take_the_room_of_the_others() {
+        let all = PendingSignIns::default();
+        begin(&all, "of another", 2, NOW).unwrap();
+        let later = NOW + Duration::from_mins(1);
+        for number in 0..MOST_OF_ADDRESS {
+            begin(&all, &number.to_string(), 1, if number == 0 { NOW } else { later }).unwrap();
+        }
+        let refused = begin(&all, "one more", 1, later).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_mins(9));
+        begin(&all, "of a third", 3, later).unwrap();
+        assert!(all.take(&secret("1"), &secret("another cookie"), later).is_err());
+        begin(&all, "one more", 1, later).unwrap();
+        assert!(begin(&all, "yet another", 1, later).is_err());
+        begin(&all, "yet another", 1, NOW + KEPT_FOR).unwrap();
+        assert!(all.take(&secret("of a third"), &secret("cookie"), later).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        for (one, another, is_same) in [
+            ("2001:db8::1", "2001:db8::ffff:1", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+        ] {
+            let network = |text: &str| network_of(text.parse().unwrap());
+            assert_eq!(network(one) == network(another), is_same, "{one} {another}");
         }
     }
 }

@@ -40,7 +40,8 @@ const PATHS: &str = "
     /minio/health/live /minio/v2/metrics/cluster /minio/admin/v3/info /debug /debug/pprof/ /debug/vars
     /debug/heap /trace /log /logs /config /env /actuator /actuator/env /server-status /admin /admin/
     /admin/keys /admin/v1 /console /login /logout /signup /setup /ui /dashboard /api /api/v1
-    /api/v1/openapi.json /api/v1/issuers /api/v1/issuers/callback /api/v1/journal/key /api/v1/sign-ins /api/v1/sign-ins/current /api/v1/invitations/acceptances
+    /api/v1/openapi.json /api/v1/issuers /api/v1/issuers/callback /api/v1/issuers/signed-out /api/v1/journal/key
+    /api/v1/sign-ins /api/v1/sign-ins/current /api/v1/invitations/acceptances
     /api/v1/password-resets /api/v1/requests /api/v1/account/password /api/v1/organisations/education
     /api/v1/organisations/education/journal/export /api/v1/organisations/education/projects/schools/buckets
     /api/v1/organisations /api/v1/projects /api/v1/service-accounts /v1 /v1/sys/health /graphql

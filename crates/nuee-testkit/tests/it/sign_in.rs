@@ -2,5 +2,6 @@
 
 mod api;
 mod bench;
+mod command_line;
 mod flows;
 mod refusals;

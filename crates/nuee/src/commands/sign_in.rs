@@ -48,6 +48,13 @@ pub(super) struct LoginCommand {
     /// With --issuer: become a user by the invitation whose token you are asked for
     #[arg(long, requires = "issuer")]
     join: bool,
+    /// With --join: file of the invitation's token, for scripts; without it, you are asked
+    #[arg(long, value_name = "FILE", requires = "join")]
+    token_file: Option<PathBuf>,
+    /// With --issuer: the port of this machine where the browser comes back, for a browser elsewhere whose port leads here, as by
+    /// `ssh -L PORT:127.0.0.1:PORT` [default: any that is free]
+    #[arg(long, value_name = "PORT", requires = "issuer")]
+    port: Option<u16>,
     #[command(flatten)]
     server: Server,
     /// File of the password, for scripts; without it, you are asked
@@ -137,10 +144,11 @@ async fn keep(mut client: Client, given: &Value) -> Result<Value> {
 
 /// Signs in with a browser, which comes back to this machine with a code.
 fn at_issuer(command: &LoginCommand, issuer: &str) -> Result<Value> {
-    let invitation = if command.join { Some(ask_secret("Token of the invitation: ")?) } else { None };
+    let asked = || secret_of(command.token_file.as_ref(), "Token of the invitation: ");
+    let invitation = command.join.then(asked).transpose()?;
     runtime()?.block_on(async {
         let client = Client::of(&command.server.url, command.server.ca_bundle.clone())?;
-        let back = Back::listen().await?;
+        let back = Back::listen(command.port.unwrap_or(0)).await?;
         let asked = query(&[
             ("return_to", Some(back.url.clone())),
             ("multi_factor", command.two_factors.then(|| "true".to_owned())),
@@ -161,8 +169,9 @@ struct Back {
 }
 
 impl Back {
-    async fn listen() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on this machine")?;
+    async fn listen(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await;
+        let listener = listener.with_context(|| format!("cannot listen at 127.0.0.1:{port}"))?;
         let url = format!("http://127.0.0.1:{}/", listener.local_addr()?.port());
         Ok(Self { listener, url })
     }
@@ -228,10 +237,21 @@ pub(super) fn logout(_: &LogoutCommand, _: &Common) -> Result<ExitCode> {
     });
     Login::forget(&file)?;
     match ended {
-        Ok(_) => print("Signed out.\n")?,
+        Ok(ended) => print(&signed_out(&ended["issuer_session"]))?,
         Err(error) => print(&format!("Forgotten here; the server was not told: {error:#}\n"))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is said to somebody who has signed out, and may have a session at an issuer.
+fn signed_out(session: &Value) -> String {
+    match (session["issuer"].as_str(), session["sign_out_url"].as_str()) {
+        (None, _) => "Signed out.\n".to_owned(),
+        (Some(issuer), None) => format!("Signed out here. You may still be signed in at {issuer}.\n"),
+        (Some(issuer), Some(url)) => format!(
+            "Signed out here. To sign out at {issuer} too, open this in the browser where you signed in:\n\n  {url}\n"
+        ),
+    }
 }
 
 /// Runs `nuee whoami`.

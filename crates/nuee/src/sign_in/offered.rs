@@ -2,14 +2,19 @@
 
 use futures_util::{FutureExt, future::BoxFuture};
 use nuee_access::Wishes;
-use nuee_api::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerStart, Issuers, KnownElsewhere};
+use nuee_api::{IssuerBegun, IssuerChoice, IssuerFailure, IssuerLeave, IssuerStart, Issuers, KnownElsewhere};
 use nuee_base::{Secret, Zone};
+use nuee_tenancy::IssuerSession;
 
 use super::{SignInDone, SignInFailed, SignInStart, SignIns};
 
 impl From<SignInFailed> for IssuerFailure {
     fn from(failed: SignInFailed) -> Self {
-        Self { kind: failed.kind(), detail: failed.to_string() }
+        let retry_after = match &failed {
+            SignInFailed::TooMany(why) => Some(why.retry_after),
+            _ => None,
+        };
+        Self { kind: failed.kind(), detail: failed.to_string(), retry_after }
     }
 }
 
@@ -30,6 +35,7 @@ impl Issuers for SignIns {
                 SignInStart {
                     issuer: &start.issuer,
                     zone: start.zone,
+                    client: start.client,
                     redirect_uri: &start.redirect_uri,
                     return_to: start.return_to,
                     wishes: Wishes { multi_factor: start.multi_factor, ..Wishes::default() },
@@ -57,8 +63,21 @@ impl Issuers for SignIns {
                 email: profile.email.clone().filter(|_| vouched),
                 name: Some(name).filter(|name| !name.is_empty()),
                 multi_factor: signed_in.is_multi_factor(),
+                id_token: signed_in.id_token().clone(),
                 return_to,
             })
+        }
+        .boxed()
+    }
+
+    fn leave(
+        &self,
+        session: IssuerSession,
+        back: String,
+    ) -> BoxFuture<'_, Result<Option<IssuerLeave>, IssuerFailure>> {
+        async move {
+            let leave = Self::leave(self, &session.issuer, &session.id_token, &back).await?;
+            Ok(leave.map(|leave| IssuerLeave { url: leave.url, state: leave.state }))
         }
         .boxed()
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{Home, Running, text};
@@ -15,7 +16,10 @@ struct Stage {
 
 impl Stage {
     fn set() -> Self {
-        let home = Home::new();
+        Self::at(Home::new())
+    }
+
+    fn at(home: Home) -> Self {
         let running = home.start(&["up"]);
         let url = running.setting("AWS_ENDPOINT_URL").unwrap();
         Self { home, running, url }
@@ -156,4 +160,28 @@ fn an_operator_has_an_account_of_its_own_and_nothing_of_tenants() {
     assert_eq!(stage.exit_code(&["whoami"]), 3);
     let leaves = home.json(&["journal", "list", "--platform", "--operator"])["leaves"].to_string();
     assert!(leaves.contains("nuee:SuspendUser"), "{leaves}");
+}
+
+#[test]
+fn a_first_start_whose_words_nobody_could_read_is_finished_by_the_next() {
+    let home = Home::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let ports = ["up", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let cut = home.command(&ports).stdout(full).output().unwrap();
+    assert!(!cut.status.success(), "its words went nowhere");
+
+    let stage = Stage::at(home);
+    let finished = stage.login("ada", Some(&stage.code()));
+    assert!(finished.success, "{}", finished.stderr);
+    let users = stage.home.json(&["org", "users"]);
+    assert_eq!(users.as_array().map(Vec::len), Some(4), "{users}");
+    for name in ["grace", "alan", "simone"] {
+        let finished = stage.login(name, None);
+        assert!(finished.success, "{}", finished.stderr);
+    }
+    let Stage { home, running, .. } = stage;
+    running.stop(Signal::TERM);
+    assert_eq!(home.json(&["verify", "--operator"])["damaged"], 0);
+    let running = home.start(&["up"]);
+    assert!(!running.welcome.contains("demonstration.example"), "they were shown once");
 }

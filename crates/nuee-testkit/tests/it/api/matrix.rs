@@ -26,6 +26,7 @@ getJournalKey                 y y y  y y y y y  y y  y y  y y y y
 listIssuers                   y y y  y y y y y  y y  y y  y y y y
 beginIssuerSignIn             4 4 4  4 4 4 4 4  4 4  4 4  4 4 4 4
 finishIssuerSignIn            n n n  n n n n n  n n  n n  n n n n
+finishIssuerSignOut           4 4 4  4 4 4 4 4  4 4  4 4  4 4 4 4
 exchangeCode                  n n n  n n n n n  n n  n n  n n n n
 signIn                        n n n  n n n n n  n n  n n  n n n n
 resetPassword                 n n n  n n n n n  n n  n n  n n n n
@@ -358,6 +359,7 @@ pub(super) fn of_nobody(operation: &str, name: &str) -> Asked {
         "listIssuers" => ("/issuers".into(), None),
         "beginIssuerSignIn" => ("/issuers/none/sign-in?return_to=http://127.0.0.1:1/".into(), None),
         "finishIssuerSignIn" => ("/issuers/callback?state=none&code=none".into(), None),
+        "finishIssuerSignOut" => ("/issuers/signed-out?state=none".into(), None),
         "exchangeCode" => ("/issuers/exchanges".into(), Some(json!({ "code": "none" }))),
         // Each of somebody else: whoever fails often is kept out.
         "signIn" => {

@@ -43,6 +43,9 @@ fn a_device_is_asked_for_once_there_is_one_and_no_code_does_twice() {
     let create = ("POST", "/organisations/education/projects/schools/service-accounts");
     let (status, refused) = bench.call(token, create, Some(&account));
     assert_eq!((status, &refused["code"]), (403, &json!("second-factor-needed")), "{refused}");
+    let way = "nuee:CreateServiceAccount needs a sign-in by two factors: you have no device yet that shows codes: add one by \
+               `nuee account second-factor`, or at /api/v1/account/second-factor";
+    assert_eq!(refused["detail"], way);
 
     let (secret, recovery) = enrol(&bench, token);
     assert_eq!(sign_in(&bench, &person.email, PASSWORD, None).1["code"], "code-needed");
@@ -54,6 +57,11 @@ fn a_device_is_asked_for_once_there_is_one_and_no_code_does_twice() {
     assert_eq!((status, &double["multi_factor"]), (201, &json!(true)), "{double}");
     assert_eq!(sign_in(&bench, &person.email, PASSWORD, Some(&code)).0, 401);
     assert_eq!(bench.call(double["token"].as_str().unwrap(), create, Some(&account)).0, 201);
+    let other = bench.sign_in(person.id, Assurance::SingleFactor);
+    let (_, refused) = bench.call(&other, create, Some(&account));
+    let way =
+        "nuee:CreateServiceAccount needs a sign-in by two factors: sign in again with a code of your device";
+    assert_eq!(refused["detail"], way);
     assert_eq!(recovery.len(), 10);
     assert_eq!(sign_in(&bench, &person.email, PASSWORD, Some(&recovery[0])).0, 201);
     assert_eq!(sign_in(&bench, &person.email, PASSWORD, Some(&recovery[0])).0, 401);
@@ -98,7 +106,8 @@ fn a_sign_in_ends_by_signing_out_by_suspension_and_by_its_time() {
     let bench = Bench::start();
     let owner = bench.join("grace@education.example", bench.organisation(Place::Schools), Role::Owner);
     let person = somebody(&bench);
-    assert_eq!(bench.call(&person.token, ("DELETE", "/sign-ins/current"), None).0, 204);
+    let ended = bench.call(&person.token, ("DELETE", "/sign-ins/current"), None);
+    assert_eq!(ended, (200, json!({ "issuer_session": null })), "there is a password, and no issuer");
     assert_eq!(bench.call(&person.token, WHOAMI, None).0, 401);
     let token = bench.sign_in(person.id, Assurance::MultiFactor);
     let suspension = format!("/organisations/education/users/{}/suspension", person.id);

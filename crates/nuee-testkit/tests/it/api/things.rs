@@ -101,6 +101,20 @@ fn what_is_asked_for_twice_with_a_key_is_made_once() {
 }
 
 #[test]
+fn a_key_is_refused_where_no_credential_is_shown() {
+    let (bench, owner) = start();
+    let bearer = format!("Bearer {}", owner.token);
+    for path in ["/sign-ins", "/issuers/exchanges", "/invitations/acceptances", "/password-resets"] {
+        for shown in [None, Some(("authorization", bearer.as_str()))] {
+            let headers: Vec<_> = [("idempotency-key", "one")].into_iter().chain(shown).collect();
+            let answer = bench.send(("POST", path), &headers, Some("{}"));
+            assert_eq!(answer.status, 422, "{path}: {}", answer.text());
+            assert!(answer.text().contains("has no meaning here"), "{path}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
 fn keys_that_the_api_makes_open_buckets_that_it_makes() {
     let (bench, owner) = start();
     let account = json!({ "name": "pipeline", "role": "developer" });

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
+    net::IpAddr,
     path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::{
@@ -60,6 +61,11 @@ impl Script {
         let script = Self { child, told: told.trim().to_owned() };
         assert!(!script.told.is_empty(), "{name} did not start within {PATIENCE:?}: does `node` run it?");
         script
+    }
+
+    /// Says a line to it.
+    pub(super) fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 }
 
@@ -150,6 +156,7 @@ pub(super) fn start(issuer: &str, wishes: Wishes) -> SignInStart<'_> {
     SignInStart {
         issuer,
         zone: Zone::Local,
+        client: IpAddr::from([127, 0, 0, 1]),
         redirect_uri: CALLBACK,
         return_to: "/projects".parse().unwrap(),
         wishes,
@@ -199,6 +206,31 @@ impl Browser {
         panic!("{url} leads nowhere");
     }
 
+    /// Goes where a link leads, however often it is sent on, and fills in the form where somebody signs in; gives what it
+    /// finds in the end.
+    pub(super) fn visit(&mut self, url: &str, form: &str) -> Answer {
+        let mut place = url.to_owned();
+        for _ in 0..10 {
+            let method = if place.contains("/interaction/") { Method::POST } else { Method::GET };
+            let answer = self.ask(method, &place, form);
+            let Some(next) = answer.header("location") else { return answer };
+            place = if next.starts_with('/') { format!("{}{next}", origin(&place)) } else { next.to_owned() };
+        }
+        panic!("{url} leads nowhere");
+    }
+
+    /// Goes where a session at a provider ends, agrees, and gives where the browser is sent then.
+    pub(super) fn sign_out(&mut self, url: &str, provider: &str) -> String {
+        let page = self.ask(Method::GET, url, "");
+        assert_eq!(page.status, 200, "{}", page.text());
+        // The provider asks whether somebody really wants to leave, in a form of its own.
+        let text = page.text();
+        let (_, rest) = text.split_once("name=\"xsrf\" value=\"").unwrap();
+        let form = format!("logout=yes&xsrf={}", rest.split('"').next().unwrap());
+        let left = self.ask(Method::POST, &format!("{provider}/session/end/confirm"), &form);
+        left.header("location").unwrap_or_else(|| panic!("{}", left.text())).to_owned()
+    }
+
     pub(super) fn ask(&mut self, method: Method, url: &str, form: &str) -> Answer {
         let authority = origin(url).strip_prefix("http://").unwrap();
         let target = &url[origin(url).len()..];
@@ -208,7 +240,9 @@ impl Browser {
             .set("host", authority)
             .header("content-type", "application/x-www-form-urlencoded")
             .header("cookie", &cookies.join("; "));
-        let answer = Client::new(authority.parse().unwrap(), "", "").send_as_it_is(&draft).unwrap();
+        // Names below localhost are this machine.
+        let address = authority.replace("console.localhost", "127.0.0.1").parse().unwrap();
+        let answer = Client::new(address, "", "").send_as_it_is(&draft).unwrap();
         for (_, value) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
             self.0.insert(name.to_owned(), value.to_owned());

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::Method;
 use nuee::{SignInFailed, SignInKind, SignInStart, TokenEndpointAuth};
 use nuee_access::{Prompt, SignInRefused, Wishes};
 use nuee_base::Secret;
@@ -69,18 +68,10 @@ fn somebody_signs_in_in_proconnect_s_manner() {
     assert_eq!(profile.usual_name.as_deref(), Some("Lovelace"));
     assert_eq!(profile.siret.as_deref(), Some("13002526500013"));
 
-    let back = format!("{CALLBACK}/bye");
-    let leave = bench.block_on(bench.sign_ins.leave(who.issuer(), who.id_token(), &back)).unwrap().unwrap();
-    let page = browser.ask(Method::GET, leave.url.expose(), "");
-    assert_eq!(page.status, 200, "{}", page.text());
-    // The provider asks whether somebody really wants to leave, in a form of its own.
-    let xsrf = page
-        .text()
-        .split_once("name=\"xsrf\" value=\"")
-        .map(|(_, rest)| rest.split('"').next().unwrap().to_owned());
-    let form = format!("logout=yes&xsrf={}", xsrf.unwrap());
-    let left = browser.ask(Method::POST, &format!("{}/session/end/confirm", provider.told), &form);
-    let place = left.header("location").unwrap().to_owned();
+    let back = CALLBACK.replace("/callback", "/signed-out");
+    let leave = bench.sign_ins.leave(who.issuer().as_str(), who.id_token(), &back);
+    let leave = bench.block_on(leave).unwrap().unwrap();
+    let place = browser.sign_out(leave.url.expose(), &provider.told);
     assert_eq!(place, format!("{back}?state={}", leave.state.expose()));
 
     // Nobody is signed in there any longer.

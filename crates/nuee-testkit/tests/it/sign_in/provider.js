@@ -1,14 +1,14 @@
-// A provider of OpenID Connect where people sign in: provider.js MANNER CALLBACK. Prints its URL when it is ready, and ends
-// with its input.
+// A provider of OpenID Connect where people sign in: provider.js MANNER [CALLBACK]. Prints its URL when it is ready, and ends
+// with its input. Without CALLBACK it waits for a line of its input that says it, once it has printed.
 //
-// MANNER is `openid`, which wants PKCE and says plainly who somebody is; or `proconnect`, which lives below /api/v2, signs
-// userinfo, knows values of `acr`, and refuses parameters that ProConnect does not know. Its form takes any `login`, and the
-// `acr` that the sign-in is to have.
+// MANNER is `openid`, which wants PKCE and says plainly who somebody is; `no-logout`, which is the same and lets nobody sign
+// out; or `proconnect`, which lives below /api/v2, signs userinfo, knows values of `acr`, and refuses parameters that
+// ProConnect does not know. Its form takes any `login`, and the `acr` that the sign-in is to have.
 
 const http = require("node:http");
 const crypto = require("node:crypto");
 
-const [, , manner, callback] = process.argv;
+const [, , manner, told] = process.argv;
 const isProConnect = manner === "proconnect";
 const base = isProConnect ? "/api/v2" : "";
 
@@ -34,6 +34,10 @@ async function textOf(request) {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
     return Buffer.concat(pieces).toString();
+}
+
+function lineOfInput() {
+    return new Promise((resolve) => require("node:readline").createInterface(process.stdin).once("line", resolve));
 }
 
 // The form where somebody signs in.
@@ -68,26 +72,30 @@ function serve(provider, request, answer) {
 
 async function main() {
     const { default: Provider } = await import(urlOf("oidc-provider"));
+    let ready;
+    const provided = new Promise((resolve) => (ready = resolve));
     const server = http.createServer(async (request, answer) => {
         try {
-            await serve(provider, request, answer);
+            await serve(await provided, request, answer);
         } catch (error) {
             answer.writeHead(500).end(String(error));
         }
     });
-    await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+    await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
     const url = `http://127.0.0.1:${server.address().port}${base}`;
 
+    if (!told) console.log(url);
+    const callback = told ?? (await lineOfInput());
     const keys = crypto.generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ format: "jwk" });
     const client = {
         client_id: "nuee",
         client_secret: "a secret of the tests: with & and +",
         token_endpoint_auth_method: isProConnect ? "client_secret_post" : "client_secret_basic",
         redirect_uris: [callback],
-        post_logout_redirect_uris: [`${callback}/bye`],
+        post_logout_redirect_uris: [new URL("signed-out", callback).href],
         ...(isProConnect ? { userinfo_signed_response_alg: "RS256" } : {}),
     };
-    const provider = new Provider(url, {
+    ready(new Provider(url, {
         clients: [client],
         jwks: { keys: [{ ...keys, use: "sig", alg: "RS256", kid: crypto.randomUUID() }] },
         cookies: { keys: [crypto.randomUUID()] },
@@ -108,9 +116,10 @@ async function main() {
             devInteractions: { enabled: false },
             claimsParameter: { enabled: true },
             jwtUserinfo: { enabled: isProConnect },
+            rpInitiatedLogout: { enabled: manner !== "no-logout" },
         },
-    });
-    console.log(url);
+    }));
+    if (told) console.log(url);
     process.stdin.resume().on("end", () => process.exit(0));
 }
 
