@@ -86,12 +86,7 @@ impl Administration {
                 Ok(Reply::Organisations { organisations })
             }
             Request::Operators { operators } => self.operators(operators).await,
-            Request::CreateProject { organisation, name } => {
-                let organisation = Resource::Organisation(self.organisation(&organisation)?.id);
-                let (context, permit) = self.permit(Action::CreateProject, organisation)?;
-                let made = self.platform.tenancy().create_project(&context, &permit, name).await?;
-                Ok(Reply::ProjectCreated((&made).into()))
-            }
+            Request::CreateProject { organisation, name } => self.create_project(&organisation, name).await,
             Request::ListProjects { organisation } => {
                 let organisation = self.organisation(&organisation)?;
                 let projects = self.projects(&organisation)?.iter().map(Project::from).collect();
@@ -131,6 +126,13 @@ impl Administration {
     fn organisations(&self) -> Result<Vec<nuee_tenancy::Organisation>> {
         let (_, permit) = self.permit(Action::ListOrganisations, Resource::Platform)?;
         Ok(self.platform.tenancy().organisations(&permit)?)
+    }
+
+    async fn create_project(&self, organisation: &Slug, name: Slug) -> Result<Reply> {
+        let organisation = Resource::Organisation(self.organisation(organisation)?.id);
+        let (context, permit) = self.permit(Action::CreateProject, organisation)?;
+        let made = self.platform.tenancy().create_project(&context, &permit, name).await?;
+        Ok(Reply::ProjectCreated((&made).into()))
     }
 
     pub(super) fn organisation(&self, name: &Slug) -> Result<nuee_tenancy::Organisation> {

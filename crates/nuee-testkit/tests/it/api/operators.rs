@@ -49,6 +49,7 @@ delete-access-key        y - 2
 show-project             y y 2
 set-quota                y - 2
 set-zone-ceiling         y - 2
+set-placement            y - 2
 exposures                y y 2
 explain-access           y y 2
 create-assumable-role    y - 2
@@ -214,6 +215,7 @@ fn request(name: &str, stage: &Stage) -> Value {
             json!({ "place": place, "account": "none", "key": key })
         }
         "set-quota" => json!({ "place": place, "quota": {} }),
+        "set-placement" => json!({ "place": place, "placement": { "copies": 1, "countries": [] } }),
         "set-zone-ceiling" => json!({ "place": place, "ceiling": "rie" }),
         "exposures" => json!({ "place": place, "exposures": "list" }),
         "explain-access" => {
