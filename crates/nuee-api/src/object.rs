@@ -12,7 +12,7 @@ use axum::{
 };
 use futures_util::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use nuee_access::{Action, ConditionKey, FactList, Permit};
+use nuee_access::{Action, ConditionKey, FactList, Permit, Resource};
 use nuee_base::{ErrorKind, ObjectKey};
 use nuee_store::{
     Bucket, ChecksumAlgorithm, Conditions, Deletion, Described, Details, ExpectedChecksum, ListQuery,
@@ -93,9 +93,14 @@ impl Caller {
         decided.map_err(|denied| self.refused(denied))
     }
 
+    /// The bucket whose objects are asked for, by one of the requests that its project may make in a second.
     fn object_place(&self, path: BucketPath) -> Answer<Arc<Bucket>> {
         let BucketPath { organisation, project, bucket } = path;
-        self.bucket(self.project(&ProjectPath { organisation, project })?, &bucket)
+        let place = self.project(&ProjectPath { organisation, project })?;
+        if let Resource::Project { project, .. } = place {
+            self.parts.bounds.admit(project)?;
+        }
+        self.bucket(place, &bucket)
     }
 }
 

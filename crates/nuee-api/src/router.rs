@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use nuee_access::Decider;
 use nuee_base::Environment;
 use nuee_store::Store;
-use nuee_tenancy::{Realm, Tenancy};
+use nuee_tenancy::{Bounds, Realm, Tenancy};
 use nuee_web::{Handler, RequestBody};
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
@@ -35,6 +35,8 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
 pub struct Parts {
     /// Organisations, projects and people.
     pub tenancy: Tenancy,
+    /// What bounds projects.
+    pub(crate) bounds: Bounds,
     /// Buckets and objects.
     pub store: Store,
     /// Who may do what.
@@ -59,7 +61,8 @@ impl Parts {
         issuers: Box<dyn Issuers>,
     ) -> Self {
         let (browsers, administration) = (Browsers::default(), None);
-        Self { tenancy, store, decider, environment, issuers, browsers, administration }
+        let bounds = tenancy.bounds();
+        Self { tenancy, bounds, store, decider, environment, issuers, browsers, administration }
     }
 
     /// The same for operators, who have this carry out what they ask.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::{HeaderMap, StatusCode, header};
 use nuee_base::{AccessKeyId, Environment, Origin, Principal, Secret, Timestamp};
+use nuee_tenancy::Bounds;
 use nuee_web::Arrival;
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
@@ -22,7 +23,7 @@ use crate::{
     Error,
     filter::SESSION_TOKEN,
     handlers::{Signing, access_denied},
-    pace::Pace,
+    pace,
 };
 
 /// Whose an access key is, and its secret.
@@ -145,7 +146,7 @@ pub struct Gate {
     environment: Environment,
     /// Whether strangers may come from there to a bucket of this name, where they are decided about.
     opens: Opens,
-    pace: Option<Arc<Pace>>,
+    bounds: Option<Bounds>,
 }
 
 type Opens = Arc<dyn Fn(&str, Option<Origin>) -> bool + Send + Sync>;
@@ -153,12 +154,12 @@ type Opens = Arc<dyn Fn(&str, Option<Origin>) -> bool + Send + Sync>;
 impl Gate {
     /// A gate over these credentials, closed to strangers.
     pub fn new(credentials: Arc<dyn Credentials>, environment: Environment) -> Self {
-        Self { credentials, environment, opens: Arc::new(|_, _| false), pace: None }
+        Self { credentials, environment, opens: Arc::new(|_, _| false), bounds: None }
     }
 
     /// The same, which holds projects to their pace.
-    pub(crate) fn at(self, pace: Arc<Pace>) -> Self {
-        Self { pace: Some(pace), ..self }
+    pub(crate) fn at(self, bounds: Bounds) -> Self {
+        Self { bounds: Some(bounds), ..self }
     }
 
     /// The same, which lets strangers come to the buckets of these names.
@@ -182,8 +183,8 @@ impl Gate {
             Some(verified) => {
                 let credential = find(self.credentials.as_ref(), &verified.access_key).await?;
                 credential.check(session_token(headers), self.environment.now())?;
-                if let Some(pace) = &self.pace {
-                    pace.admit(&credential.principal)?;
+                if let Some(bounds) = &self.bounds {
+                    pace::admit(bounds, &credential.principal)?;
                 }
                 let in_header = headers.contains_key(header::AUTHORIZATION);
                 Ok((credential.principal, if in_header { Signing::Header } else { Signing::Query }))

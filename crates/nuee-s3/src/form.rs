@@ -23,6 +23,7 @@ use http_body_util::BodyExt;
 use multer::{Field, Multipart};
 use nuee_base::Principal;
 use nuee_store::{BodyError, ObjectInfo};
+use nuee_tenancy::Bounds;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
@@ -32,7 +33,7 @@ use crate::{
     auth::find,
     filter::SESSION_TOKEN,
     handlers::{Handlers, PostedObject},
-    pace::Pace,
+    pace,
 };
 
 /// What is encoded of a key in the path of an address.
@@ -46,7 +47,7 @@ pub(crate) struct Forms {
     handlers: Handlers,
     credentials: Arc<dyn Credentials>,
     filter: Filter,
-    pace: Arc<Pace>,
+    bounds: Bounds,
 }
 
 /// A form of which everything but the file has come, and may be carried out.
@@ -62,9 +63,9 @@ impl Forms {
     pub(crate) fn new(
         handlers: Handlers,
         credentials: Arc<dyn Credentials>,
-        (filter, pace): (Filter, Arc<Pace>),
+        (filter, bounds): (Filter, Bounds),
     ) -> Self {
-        Self { handlers, credentials, filter, pace }
+        Self { handlers, credentials, filter, bounds }
     }
 
     /// Answers a form.
@@ -123,7 +124,7 @@ impl Forms {
             let policy = Policy::parse(&signed.open(&credential.secret)?)?;
             let token = accepted.fields.get(SESSION_TOKEN).map(String::as_str);
             credential.check(token, self.handlers.now())?;
-            self.pace.admit(&credential.principal)?;
+            pace::admit(&self.bounds, &credential.principal)?;
             let mut named = accepted.fields.clone();
             if named.get("bucket").is_none() {
                 named.insert("bucket", bucket.to_owned())?;

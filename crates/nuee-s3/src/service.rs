@@ -13,7 +13,7 @@ use nuee_tenancy::{Known, KnownKey, Tenancy};
 use crate::{
     Credential, Credentials, Destinations, Error, Filter, Front, Gate, Hosts, InvalidDomain, NoIssuers,
     SessionKey, WebIdentities, cross_origin::CrossOrigin, detour::service_with_detour, form::Forms,
-    handlers::Handlers, pace::Pace, sts::Sts, window::Window,
+    handlers::Handlers, sts::Sts, window::Window,
 };
 
 /// How the surface is reached.
@@ -54,7 +54,7 @@ impl Service {
         options: &Options,
     ) -> Result<Self, InvalidDomain> {
         let hosts = Hosts::new(options.domains.iter().map(String::as_str))?;
-        let pace = Arc::new(Pace::new(tenancy.bounds(), environment.clone()));
+        let bounds = tenancy.bounds();
         let credentials: Arc<dyn Credentials> = Arc::new(AccessKeys(tenancy.clone()));
         let window =
             Window { store: store.clone(), decider: decider.clone(), environment: environment.clone() };
@@ -73,10 +73,9 @@ impl Service {
         };
         let handlers = Handlers { store, decider, environment: environment.clone(), destinations };
         let filter = Filter::new(hosts.clone());
-        let forms =
-            Forms::new(handlers.clone(), Arc::clone(&credentials), (filter.clone(), Arc::clone(&pace)));
+        let forms = Forms::new(handlers.clone(), Arc::clone(&credentials), (filter.clone(), bounds.clone()));
         let gate = Gate::new(Arc::clone(&credentials), environment.clone());
-        let gate = gate.open_to_strangers(has_policy).at(pace);
+        let gate = gate.open_to_strangers(has_policy).at(bounds);
         let service = service_with_detour(handlers, credentials, gate, hosts);
         let front = Front::new(filter, service, environment);
         Ok(Self(Arc::new(front.with_cross_origin(cross_origin).with_forms(forms).with_sts(sts))))

@@ -44,6 +44,17 @@ impl Bounds {
         bound.placement.met_by(self.site())
     }
 
+    /// Lets one more request of a project pass, or says that it makes too many. Whoever serves what a project stores asks,
+    /// by whatever surface.
+    pub fn admit(&self, project: ProjectId) -> Result<(), Error> {
+        let Some(most) = self.of(project)?.quota.requests_per_second else { return Ok(()) };
+        let shared = &self.tenancy.0;
+        if shared.pace.passes(project, most, shared.environment.now()) {
+            return Ok(());
+        }
+        Err(Error::TooManyRequests { most })
+    }
+
     fn site(&self) -> &SiteDescription {
         self.tenancy.site()
     }

@@ -61,6 +61,12 @@ pub enum Error {
     /// Too many attempts to sign in failed.
     #[error("too many attempts failed: try again after {0}")]
     Locked(Timestamp),
+    /// The project makes more requests than it may.
+    #[error("the project makes more than {most} requests a second: slow down")]
+    TooManyRequests {
+        /// How many it may make in a second.
+        most: u32,
+    },
     /// The platform does not meet the placement.
     #[error(transparent)]
     PlacementNotMet(#[from] UnmetPlacement),
@@ -112,7 +118,7 @@ impl Error {
             Self::NotTrusted { .. } | Self::Claim(_) | Self::NotSignedIn(_) | Self::CodeNeeded => {
                 ErrorKind::Denied
             }
-            Self::Locked(_) => ErrorKind::LimitExceeded,
+            Self::Locked(_) | Self::TooManyRequests { .. } => ErrorKind::LimitExceeded,
             Self::Interrupted => ErrorKind::Unavailable,
             Self::Changed => ErrorKind::PreconditionFailed,
             Self::Damaged { .. } => ErrorKind::Corrupt,

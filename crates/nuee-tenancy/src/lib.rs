@@ -24,6 +24,7 @@ mod invitation;
 mod journal;
 mod membership;
 mod organisation;
+mod pace;
 mod placement;
 mod project;
 mod project_keys;
@@ -70,6 +71,7 @@ use access_key::KeyUses;
 use bounds::KNOWN_BOUNDS;
 use credential::Strangers;
 use exposure::{KNOWN_PROJECTS, KnownExposures};
+use pace::Pace;
 use service_account::{KNOWN_KEYS, KnownKeys};
 use session::{KNOWN_SESSIONS, KnownSessions};
 use sign_in::{KNOWN_SIGN_INS, KnownUsers};
@@ -90,6 +92,7 @@ struct Shared {
     known_users: KnownUsers,
     password_checks: Arc<Semaphore>,
     strangers: Strangers,
+    pace: Pace,
     known_exposures: KnownExposures,
     configured: Configured,
 }
@@ -130,6 +133,7 @@ impl Tenancy {
             known_users: KnownUsers::new(KNOWN_SIGN_INS),
             password_checks: credential::checks(),
             strangers: Strangers::default(),
+            pace: Pace::default(),
             known_exposures: KnownExposures::new(KNOWN_PROJECTS),
             configured,
         }))

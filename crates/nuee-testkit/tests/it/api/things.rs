@@ -1,6 +1,8 @@
 //! What the API promises of all its routes: pages, entity tags, creations that are made once, problem documents; and what
 //! is made of buckets, objects, keys and exposures.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use nuee_base::Role;
 use nuee_testkit::{Client, Place};
@@ -169,6 +171,22 @@ fn a_quota_and_an_exposure_are_set_and_seen() {
     let path = format!("{SCHOOLS}/exposures/{}", made["id"].as_str().unwrap());
     assert_eq!(bench.call(&owner.token, ("DELETE", &path), None).0, 204);
     assert_eq!(bench.call(&owner.token, ("DELETE", &path), None).0, 404);
+}
+
+#[test]
+fn objects_are_asked_for_no_faster_than_the_project_may() {
+    let (bench, owner) = start();
+    let bucket = json!({ "name": "registers" });
+    assert_eq!(bench.call(&owner.token, ("POST", &format!("{SCHOOLS}/buckets")), Some(&bucket)).0, 201);
+    let list = format!("{SCHOOLS}/buckets/registers/objects");
+    let ask = || bench.call(&owner.token, ("GET", &list), None);
+    assert!((0..100).all(|_| ask().0 == 200), "nothing bounds it yet");
+    let quota = json!({ "requests_per_second": 1 });
+    assert_eq!(bench.call(&owner.token, ("PUT", &format!("{SCHOOLS}/quota")), Some(&quota)).0, 200);
+    let refused = (0..10_000).map(|_| ask()).find(|(status, _)| *status != 200).unwrap();
+    assert_eq!((refused.0, &refused.1["code"]), (429, &json!("limit-exceeded")), "{}", refused.1);
+    bench.pass(Duration::from_mins(1));
+    assert_eq!(ask().0, 200, "there is room again");
 }
 
 #[test]
