@@ -33,18 +33,6 @@ pub enum Refusal {
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Denied(denied) => denied.into(),
-            Refusal::Tenancy(error) => error.into(),
-            Refusal::Store(error) => error.into(),
-            Refusal::Invalid(detail) => Self::invalid(detail),
-            Refusal::Failed(error) => Self::of_error(ErrorKind::Internal, &*error),
-        }
-    }
-}
-
 /// Have the platform administered: one request, as the commands of `nuee` make them.
 ///
 /// `request` names what is asked, such as `create-organisation` or `operators`; the other members say of what.
@@ -64,5 +52,12 @@ pub(crate) async fn carry_out(signed_in: SignedIn, Body(request): Body<Value>) -
     let SignedIn { caller, .. } = signed_in;
     let administration = caller.parts.administration.as_ref();
     let administration = administration.ok_or_else(|| Failure::not_found("this is not for operators"))?;
-    Ok(Json(administration.carry_out(caller.context.clone(), request).await?))
+    let carried_out = administration.carry_out(caller.context.clone(), request).await;
+    carried_out.map(Json).map_err(|refusal| match refusal {
+        Refusal::Denied(denied) => caller.refused(denied),
+        Refusal::Tenancy(error) => error.into(),
+        Refusal::Store(error) => error.into(),
+        Refusal::Invalid(detail) => Failure::invalid(detail),
+        Refusal::Failed(error) => Failure::of_error(ErrorKind::Internal, &*error),
+    })
 }

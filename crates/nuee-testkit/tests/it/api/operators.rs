@@ -330,7 +330,9 @@ fn an_operator_joins_shows_two_factors_runs_the_platform_and_is_seen_doing_so() 
     let (_, signed_in) = stage.ask("", ("POST", "/sign-ins"), Some(&shown));
     let token = signed_in["token"].as_str().unwrap();
     let list = json!({ "request": "list-organisations" });
-    assert_eq!(stage.carry_out(token, &list).1["code"], "second-factor-needed");
+    let refused = stage.carry_out(token, &list).1;
+    assert_eq!(refused["code"], "second-factor-needed");
+    assert!(refused["detail"].as_str().unwrap().contains("nuee account second-factor"), "{refused}");
 
     let bearer = format!("Bearer {token}");
     let (_, device) = stage.ask(&bearer, ("POST", "/account/second-factor"), None);
