@@ -219,7 +219,7 @@ fn request(name: &str, stage: &Stage) -> Value {
         "set-zone-ceiling" => json!({ "place": place, "ceiling": "rie" }),
         "exposures" => json!({ "place": place, "exposures": "list" }),
         "explain-access" => {
-            json!({ "principal": "anonymous", "action": "s3:GetObject", "resource": "s3://none" })
+            json!({ "place": place, "principal": "anonymous", "action": "s3:GetObject", "resource": "s3://none" })
         }
         "create-assumable-role" => json!({ "place": place, "name": "visitor", "terms": terms }),
         "revoke-session" => json!({ "place": place, "id": UserId::from_bytes([1; 16]).to_string() }),
