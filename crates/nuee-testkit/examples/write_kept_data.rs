@@ -197,7 +197,7 @@ fn write_schools(server: &TestServer) -> Result<Writer> {
     for bucket in ["/papers", "/second"] {
         schools.send(Draft::put(bucket, ""))?;
     }
-    let (small, large) = (content(1, 3_000), content(2, 200_000));
+    let (small, large) = (content(1, 3_000), content(2, 140_000));
     schools.put("/papers/empty", b"", &[])?;
     schools.put("/papers/small", &small, &[])?;
     schools.put("/papers/large", &large, &[])?;
