@@ -116,7 +116,8 @@ impl Tenancy {
     }
 
     /// Changes where the objects of a project of the organisation that the permit is for may lie. What lies somewhere
-    /// already stays there. [`Error::PlacementNotMet`] if the platform does not meet it.
+    /// already stays there. [`Error::PlacementNotMet`] if the platform does not meet it. An operator does so only while the
+    /// organisation has no owner.
     pub async fn set_placement(
         &self,
         context: &Context,
@@ -132,7 +133,12 @@ impl Tenancy {
         placement.met_by(self.site())?;
         let said = (Action::SetPlacement, placement.to_string());
         let forget = self.0.known_bounds.forget(move |of, _| *of == project);
-        let change = move |_: &Transaction<'_>, changed: &mut Project| {
+        let (tenancy, by_operator) = (self.clone(), context.principal().is_operator());
+        let change = move |transaction: &Transaction<'_>, changed: &mut Project| {
+            if by_operator && tenancy.has_owner(transaction, changed.organisation)? {
+                let why = "the organisation has owners, who alone say where its objects may lie";
+                return Err(Error::Conflict(why.to_owned()));
+            }
             changed.placement = placement;
             Ok(())
         };

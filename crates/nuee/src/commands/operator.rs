@@ -121,7 +121,10 @@ fn show_operators(operators: &[Operator], invitations: &[OperatorInvitation]) ->
         let state = if operator.suspended_at.is_some() { "suspended" } else { "active" };
         [operator.email.as_str(), &operator.name, &operator.role, state, &operator.id]
     });
-    let mut shown = table(["EMAIL", "NAME", "ROLE", "STATE", "ID"], rows)?;
+    let mut shown = match operators.is_empty() {
+        true => "Nobody has joined yet.\n".to_owned(),
+        false => table(["EMAIL", "NAME", "ROLE", "STATE", "ID"], rows)?,
+    };
     if !invitations.is_empty() {
         let rows = invitations.iter().map(|invitation| {
             [invitation.email.as_str(), invitation.role.as_str(), &invitation.expires_at, &invitation.id]

@@ -303,7 +303,9 @@ pub(super) fn join(join: &Join, _: &Common) -> Result<ExitCode> {
         client.call(Method::POST, "/invitations/acceptances", Some(shown)).await
     })?;
     let email = text(&user, "email")?;
-    print(&format!("Welcome, {}. Sign in now: nuee login {email}\n", text(&user, "name")?))?;
+    let url = &join.server.url;
+    let at = if url == LOCAL { String::new() } else { format!(" --url {url}") };
+    print(&format!("Welcome, {}. Sign in now: nuee login {email}{at}\n", text(&user, "name")?))?;
     Ok(ExitCode::SUCCESS)
 }
 

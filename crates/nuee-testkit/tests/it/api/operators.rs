@@ -388,6 +388,12 @@ fn an_operator_sees_that_something_was_done_and_not_to_which_object() {
     let seen = stage.done(&token, &list);
     assert_eq!((keys(&seen), &seen["leaves"][0]["action"]), (Value::Null, &json!("s3:PutObject")), "{seen}");
     assert!(!seen.to_string().contains("says-much"), "{seen}");
+    let (status, refused) = stage.carry_out(&token, &request("set-placement", &stage));
+    assert_eq!(
+        (status, &refused["code"]),
+        (409, &json!("conflict")),
+        "where objects lie is the owners' to say: {refused}"
+    );
 }
 
 #[test]
