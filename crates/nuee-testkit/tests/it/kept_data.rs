@@ -2,7 +2,7 @@
 //!
 //! Each directory there, such as `v1`, holds `platform.tar`, a data directory with its keys (the keys of tests: they open
 //! nothing else), and `manifest.tsv`, what must be found. A release whose formats differ adds a directory and leaves the
-//! others as they are: `cargo run --release -p nuee-testkit --example write_kept_data crates/nuee-testkit/testdata/v4`.
+//! others as they are: `cargo run --release -p nuee-testkit --example write_kept_data crates/nuee-testkit/testdata/v5`.
 
 use std::{collections::HashMap, fs, path::Path, process::Command};
 
