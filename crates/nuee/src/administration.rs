@@ -499,6 +499,9 @@ pub struct Serving {
     /// Whether S3 is spoken inside TLS.
     #[serde(default)]
     pub secure: bool,
+    /// Whether health, metrics and the operators' API are.
+    #[serde(default)]
+    pub admin_secure: bool,
     /// Every listener, with its zone.
     #[serde(default)]
     pub listeners: Vec<Listening>,

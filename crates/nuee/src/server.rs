@@ -50,6 +50,8 @@ pub struct Addresses {
     pub admin: SocketAddr,
     /// Whether S3 is spoken inside TLS.
     pub secure: bool,
+    /// Whether health, metrics and the operators' API are.
+    pub admin_secure: bool,
 }
 
 /// A running server. It must be stopped with [`Server::stop`]; dropping it leaves its tasks to the runtime.
@@ -101,6 +103,7 @@ impl Server {
             listen: addresses.s3,
             admin_listen: addresses.admin,
             secure: addresses.secure,
+            admin_secure: addresses.admin_secure,
             listeners: listening,
             started_at: environment.now().to_string(),
         };
@@ -336,29 +339,31 @@ impl Addresses {
             found.with_context(|| format!("no listener has the service `{service}`"))
         };
         let (s3, admin) = (first(ListenerService::S3)?, first(ListenerService::Admin)?);
-        let (secure, admin) = (s3.secure, admin.listener.local_address());
-        Ok(Self { s3: s3.listener.local_address(), admin, secure })
+        let (secure, admin_secure) = (s3.secure, admin.secure);
+        let (s3, admin) = (s3.listener.local_address(), admin.listener.local_address());
+        Ok(Self { s3, admin, secure, admin_secure })
     }
 
     /// The URL that a client on this machine uses for S3.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        url(if self.secure { "https" } else { "http" }, self.s3)
+        url(self.secure, self.s3)
     }
 
     /// The URL of health and metrics, for a client on this machine.
     #[must_use]
     pub fn admin_endpoint(&self) -> String {
-        url("http", self.admin)
+        url(self.admin_secure, self.admin)
     }
 }
 
-fn url(scheme: &str, mut address: SocketAddr) -> String {
+/// The URL by which an address is reached from this machine.
+pub(crate) fn url(secure: bool, mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("{scheme}://{address}")
+    format!("{}://{address}", if secure { "https" } else { "http" })
 }

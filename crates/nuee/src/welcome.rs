@@ -126,6 +126,7 @@ mod tests {
             s3: "127.0.0.1:9000".parse().unwrap(),
             admin: "127.0.0.1:9001".parse().unwrap(),
             secure: ca_certificate.is_some(),
+            admin_secure: false,
         };
         let welcome = Welcome {
             addresses,

@@ -7,6 +7,7 @@ use nuee_tenancy::{Invitation, Member, Offer};
 use serde::{Deserialize, Serialize};
 
 use super::{Administration, Reply};
+use crate::server::url;
 
 /// Operators that one answer holds.
 const MOST_LISTED: u32 = 1_000;
@@ -191,7 +192,7 @@ impl Administration {
         let (context, permit) = self.permit(Action::CreateInvitation, Resource::Platform)?;
         let offer = Offer { email, role, role_expires_at: None };
         let (invitation, token) = self.platform.tenancy().invite(&context, &permit, offer).await?;
-        let url = self.serving.as_ref().map(|serving| format!("http://{}", serving.admin_listen));
+        let url = self.serving.as_ref().map(|serving| url(serving.admin_secure, serving.admin_listen));
         let (email, expires_at) = (invitation.email.to_string(), invitation.expires_at.to_string());
         Ok(Reply::OperatorInvited(Invited { email, token, expires_at, url }))
     }

@@ -22,6 +22,7 @@ use crate::{
     client::Client,
     data_directory::holds_data,
     first_start, logging,
+    server::url,
     settings::Settings,
     socket,
 };
@@ -432,12 +433,11 @@ fn show_status(status: &Status) -> Result<String> {
     match &status.server {
         Some(server) => writeln!(
             text,
-            "  server   process {}, since {}\n  S3       {}://{}\n  health   http://{}/health/ready",
+            "  server   process {}, since {}\n  S3       {}\n  health   {}/health/ready",
             server.pid,
             server.started_at,
-            if server.secure { "https" } else { "http" },
-            server.listen,
-            server.admin_listen
+            url(server.secure, server.listen),
+            url(server.admin_secure, server.admin_listen)
         )?,
         None => writeln!(text, "  server   none runs")?,
     }

@@ -185,3 +185,32 @@ fn a_first_start_whose_words_nobody_could_read_is_finished_by_the_next() {
     let running = home.start(&["up"]);
     assert!(!running.welcome.contains("demonstration.example"), "they were shown once");
 }
+
+#[test]
+fn operators_are_told_to_sign_in_inside_tls_where_their_listener_speaks_it() {
+    let home = Home::new();
+    let listener = |zone: &str, services: &str| {
+        format!("address = \"127.0.0.1:0\"\nzone = \"{zone}\"\nservices = [{services}]\ntls = true\n")
+    };
+    let settings = home.path("nuee.toml");
+    let text_of = format!(
+        "[tls]\nmode = \"self-signed\"\n[listeners.objects]\n{}[listeners.watch]\n{}",
+        listener("local", "\"s3\", \"api\""),
+        listener("rie", "\"admin\"")
+    );
+    fs::write(&settings, text_of).unwrap();
+    let running = home.start(&["up", "--empty", "--config", text(&settings)]);
+    let ca_bundle = running.setting("AWS_CA_BUNDLE").unwrap();
+    let invite = ["operator", "invite", "oscar@state.example", "--config", text(&settings)];
+    let invited = home.json(&invite);
+    let url = invited["url"].as_str().unwrap();
+    assert!(url.starts_with("https://"), "{invited}");
+    let (token, password) = (home.path("token"), home.path("password"));
+    fs::write(&token, invited["token"].as_str().unwrap()).unwrap();
+    fs::write(&password, "a password of an operator").unwrap();
+    let server = ["--url", url, "--ca-bundle", &ca_bundle, "--password-file", text(&password)];
+    let joined = home.run(&[&["join", "Oscar", "--token-file", text(&token)][..], &server].concat());
+    assert!(joined.success, "{}", joined.stderr);
+    assert!(home.run(&[&["login", "oscar@state.example"][..], &server].concat()).success);
+    assert_eq!(home.json(&["whoami"])["organisation"], json!(null));
+}
