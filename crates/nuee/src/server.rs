@@ -98,15 +98,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         let webhooks = Webhooks::open(&settings, &platform, &metrics)?;
         let sequencing = Sequencing::new(platform.journal().clone(), environment.clone(), &metrics)?;
-        let serving = Serving {
-            pid: std::process::id(),
-            listen: addresses.s3,
-            admin_listen: addresses.admin,
-            secure: addresses.secure,
-            admin_secure: addresses.admin_secure,
-            listeners: listening,
-            started_at: environment.now().to_string(),
-        };
+        let serving = addresses.serving(listening, &environment);
         let administration = Administration::new(platform.clone(), Some(serving));
         let sign_ins = || SignIns::open(&settings, &environment);
         let operators = ApiSurface::for_operators(administration.clone(), sign_ins()?, &metrics);
@@ -342,6 +334,19 @@ impl Addresses {
         let (secure, admin_secure) = (s3.secure, admin.secure);
         let (s3, admin) = (s3.listener.local_address(), admin.listener.local_address());
         Ok(Self { s3, admin, secure, admin_secure })
+    }
+
+    /// What is told of the server that listens there, from now on.
+    fn serving(&self, listeners: Vec<Listening>, environment: &Environment) -> Serving {
+        Serving {
+            pid: std::process::id(),
+            listen: self.s3,
+            admin_listen: self.admin,
+            secure: self.secure,
+            admin_secure: self.admin_secure,
+            listeners,
+            started_at: environment.now().to_string(),
+        }
     }
 
     /// The URL that a client on this machine uses for S3.

@@ -199,7 +199,7 @@ fn operators_are_told_to_sign_in_inside_tls_where_their_listener_speaks_it() {
         listener("rie", "\"admin\"")
     );
     fs::write(&settings, text_of).unwrap();
-    let running = home.start(&["up", "--empty", "--config", text(&settings)]);
+    let running = home.start_where_settings_say(&["up", "--empty", "--config", text(&settings)]);
     let ca_bundle = running.setting("AWS_CA_BUNDLE").unwrap();
     let invite = ["operator", "invite", "oscar@state.example", "--config", text(&settings)];
     let invited = home.json(&invite);

@@ -84,7 +84,16 @@ impl Home {
 
     /// Starts `nuee up` or `nuee serve`, and waits until it is ready.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self.begin(arguments);
+        self.started(self.begin(arguments), arguments)
+    }
+
+    /// The same, where the settings say which ports are taken.
+    pub(crate) fn start_where_settings_say(&self, arguments: &[&str]) -> Running {
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        self.started(self.command(arguments).stderr(log).spawn().unwrap(), arguments)
+    }
+
+    fn started(&self, mut child: Child, arguments: &[&str]) -> Running {
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut running = Running { child, output, welcome: String::new(), log: self.path("log") };
         let last = if arguments[0] == "up" { "Ctrl-C stops." } else { "nuee is ready" };
